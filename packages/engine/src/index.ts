@@ -1,0 +1,5 @@
+/**
+ * Containers, networks and their life: rows that say what is wanted, a state machine for each container, logs, events,
+ * and the reconciliation of rows with what really runs. Knows images, networks and runtimes by their ports only.
+ */
+export type * from './port.ts';

@@ -1,0 +1,5 @@
+/**
+ * Frames between a host and the agent that holds a container: the codec and the host's side of the conversation. Pure:
+ * it is given a byte stream and never opens one. The protocol is described in `docs/design/guest-protocol.md`.
+ */
+export type * from './port.ts';
