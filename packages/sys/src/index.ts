@@ -1,0 +1,5 @@
+/**
+ * The only place that starts processes and touches links, mounts, cgroups and namespaces. Everything here is a thin,
+ * typed door to the kernel or to one tool; no policy.
+ */
+export { run, type RunOptions, type RunResult } from './run.ts';
