@@ -3,3 +3,4 @@
  * typed door to the kernel or to one tool; no policy.
  */
 export { run, type RunOptions, type RunResult } from './run.ts';
+export { openPty, resizePty, type Pty } from './pty.ts';
