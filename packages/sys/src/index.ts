@@ -4,3 +4,7 @@
  */
 export { run, type RunOptions, type RunResult } from './run.ts';
 export { openPty, resizePty, type Pty } from './pty.ts';
+export { ipBatch, listIpv4Addresses, listLinks, listRoutes, type Link, type Route } from './links.ts';
+export { NetworkNamespace } from './network-namespace.ts';
+export { applyNft, listNftChains, listNftTable, type NftBody, type NftObject } from './nft.ts';
+export { readSysctl, writeSysctl, type SysctlPath } from './sysctl.ts';
