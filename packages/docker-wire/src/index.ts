@@ -1,0 +1,23 @@
+/**
+ * What travels on the wire of the Docker Engine API: request bodies (read as leniently as Go's JSON reads them), the
+ * multiplexed stream, filters, moments and durations, ports, signals, detach keys. Pure: no engine, no sockets.
+ */
+export { createContainerSchema, endpointSchema, hostConfigSchema } from './container-config.ts';
+export type { CreateContainerRequest, EndpointRequest, HostConfigRequest, MountRequest } from './container-config.ts';
+export { DetachWatch, defaultDetachKeys, parseDetachKeys } from './detach-keys.ts';
+export { Filters, hasLabel, invalidFilter, matchesName } from './filters.ts';
+export { FrameReader, frame, type StreamName } from './frames.ts';
+export { readJson } from './json.ts';
+export { parseContainerPorts, parseHostPort, portKey, type ContainerPort } from './ports.ts';
+export {
+  anyObjectSchema,
+  connectNetworkSchema,
+  createExecSchema,
+  createNetworkSchema,
+  disconnectNetworkSchema,
+  startExecSchema,
+  type CreateExecRequest,
+  type CreateNetworkRequest,
+} from './requests.ts';
+export { parseSignal, requireSignal } from './signals.ts';
+export { humanDuration, parseDuration, parseMoment, rfc3339, rfc3339NanoFixed, zeroTime } from './time.ts';
