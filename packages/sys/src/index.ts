@@ -3,6 +3,7 @@
  * typed door to the kernel or to one tool; no policy.
  */
 export { run, type RunOptions, type RunResult } from './run.ts';
+export { filter } from './filter.ts';
 export { openPty, resizePty, type Pty } from './pty.ts';
 export { ipBatch, listIpv4Addresses, listLinks, listRoutes, type Link, type Route } from './links.ts';
 export { NetworkNamespace } from './network-namespace.ts';
