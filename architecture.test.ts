@@ -1,0 +1,189 @@
+/** The map of ARCHITECTURE.md as code: who may import whom, who may start processes, how big a file may be. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+
+const root = import.meta.dirname;
+
+/** Imports go down: a package may use packages of lower layers. */
+const layers: Readonly<Record<string, number>> = {
+  kit: 0,
+  'docker-wire': 0,
+  sys: 0,
+  runtime: 1,
+  'guest-protocol': 1,
+  store: 1,
+  images: 1,
+  network: 1,
+  'runtime-microvm': 2,
+  engine: 2,
+  'docker-api': 3,
+};
+
+/** Sideways only where drawn: who → whom. Ports speak of each other's shapes; everything else meets above. */
+const sideways: Readonly<Record<string, readonly string[]>> = {
+  sys: ['kit'],
+  'docker-wire': ['kit'],
+  'guest-protocol': ['runtime'],
+  images: ['runtime', 'store'],
+  network: ['runtime'],
+};
+
+/** What `programs/*` constructs and hands to constructors. In packages only its owner, and tests, may name it as a value. */
+const adapters: Readonly<Record<string, string>> = {
+  MicrovmRuntime: 'runtime-microvm',
+  HostNetworking: 'network',
+  ImageStore: 'images',
+  ContainerEngine: 'engine',
+  createDockerApi: 'docker-api',
+};
+
+const maximumLines = 400;
+
+interface Source {
+  readonly path: string;
+  /** `kit` for packages/kit/…; undefined elsewhere. */
+  readonly owner: string | undefined;
+  readonly text: string;
+  readonly imports: readonly { readonly from: string; readonly names: string; readonly typeOnly: boolean }[];
+  readonly isTest: boolean;
+}
+
+const sources: Source[] = globSync(['packages/**/*.ts', 'programs/**/*.ts', 'programs/**/*.mjs', 'test/**/*.ts', 'bench/**/*.ts', '*.ts', '*.mjs'], {
+  cwd: root,
+  exclude: (path) => path === 'node_modules' || path.endsWith('/node_modules') || path === 'build',
+}).map((path) => {
+  const text = readFileSync(join(root, path), 'utf8');
+  const statement = /^(?:import\s+(type\s+)?(?:([\w$*{},\s]+?)\s+from\s+)?|export\s+(type\s+)?([\w$*{},\s]+?)\s+from\s+)'([^'\n]+)'/gm;
+  const imports = [...text.matchAll(statement)].map((match) => ({
+    from: match[5] ?? '',
+    names: match[2] ?? match[4] ?? '',
+    typeOnly: (match[1] ?? match[3]) !== undefined,
+  }));
+  const dynamic = [...text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g)].map((match) => ({ from: match[1] ?? '', names: '', typeOnly: false }));
+  const isTest = path.endsWith('.test.ts') || /^(test|bench)\//.test(path) || /^packages\/[^/]+\/test\//.test(path) || /\/(conformance|fake)\//.test(path);
+  return { path, owner: /^packages\/([^/]+)\//.exec(path)?.[1], text, imports: [...imports, ...dynamic], isTest };
+});
+
+interface Manifest {
+  readonly exports?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+const manifest = (folder: string) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;
+
+/** Fails with every finding at once rather than with the first. */
+function none(findings: readonly string[]): void {
+  assert.equal(findings.length, 0, `\n${findings.join('\n')}`);
+}
+
+test('every package has a layer and every layer a package', () => {
+  const packages = globSync('packages/*/package.json', { cwd: root }).map((path) => path.split('/')[1] ?? '');
+  assert.deepEqual(packages.sort(), Object.keys(layers).sort());
+});
+
+test('packages import down, and sideways only where drawn', () => {
+  const findings: string[] = [];
+  for (const source of sources) {
+    if (source.owner === undefined || source.isTest) continue;
+    const own = layers[source.owner] ?? 0;
+    for (const { from } of source.imports) {
+      const target = /^@berth\/([^/]+)/.exec(from)?.[1];
+      if (target === undefined || target === source.owner) continue;
+      const layer = layers[target];
+      if (layer === undefined || (layer >= own && !sideways[source.owner]?.includes(target))) findings.push(`${source.path} imports ${from}`);
+    }
+  }
+  none(findings);
+});
+
+test('a package is entered by its exports', () => {
+  const findings: string[] = [];
+  for (const source of sources) {
+    for (const { from } of source.imports) {
+      const match = /^@berth\/([^/]+)(\/.*)?$/.exec(from);
+      if (match !== null) {
+        const folder = existsSync(join(root, 'packages', match[1] ?? '')) ? 'packages' : 'programs';
+        const entries = manifest(`${folder}/${match[1]}`).exports ?? {};
+        if (entries[`.${match[2] ?? ''}`] === undefined) findings.push(`${source.path} imports ${from}, which is not exported`);
+      }
+      if (source.owner !== undefined && from.startsWith('.') && !join(source.path, '..', from).startsWith(`packages/${source.owner}/`)) {
+        // Tests may look over the fence at what is shared between tests.
+        if (!source.isTest || !/(^|\/)test\//.test(from)) findings.push(`${source.path} leaves its package: ${from}`);
+      }
+    }
+  }
+  none(findings);
+});
+
+test('what is imported is declared', () => {
+  const findings: string[] = [];
+  const shared = manifest('.');
+  for (const source of sources) {
+    const folder = /^((?:packages|programs)\/[^/]+)\//.exec(source.path)?.[1];
+    const own = folder !== undefined && existsSync(join(root, folder, 'package.json')) ? manifest(folder) : {};
+    for (const { from } of source.imports) {
+      if (from.startsWith('.') || from.startsWith('node:') || builtinModules.includes(from)) continue;
+      const name = from.startsWith('@') ? from.split('/').slice(0, 2).join('/') : (from.split('/')[0] ?? '');
+      if (name.startsWith('@berth/')) {
+        if (folder === undefined || source.isTest || name === `@berth/${basename(folder)}`) continue;
+        if (own.dependencies?.[name] === undefined) findings.push(`${folder}/package.json does not declare ${name} (${source.path})`);
+      } else if (![shared.dependencies, shared.devDependencies, own.dependencies, own.devDependencies].some((list) => list?.[name] !== undefined)) {
+        findings.push(`${source.path} imports ${name}, which no package.json declares`);
+      }
+    }
+  }
+  none([...new Set(findings)]);
+});
+
+test('only programs construct adapters', () => {
+  const findings: string[] = [];
+  for (const source of sources) {
+    if (source.owner === undefined || source.isTest) continue;
+    for (const { names, typeOnly } of source.imports) {
+      if (typeOnly) continue;
+      for (const [adapter, owner] of Object.entries(adapters)) {
+        if (owner !== source.owner && new RegExp(`(?<!type )\\b${adapter}\\b`).test(names)) findings.push(`${source.path} takes ${adapter} as a value`);
+      }
+    }
+  }
+  none(findings);
+});
+
+test('only packages/sys starts processes', () => {
+  const allowed = (source: Source) => source.owner === 'sys' || source.isTest || source.path.startsWith('programs/bootstrap/');
+  none(
+    sources
+      .filter((source) => !allowed(source) && source.imports.some(({ from, typeOnly }) => /^(node:)?child_process$/.test(from) && !typeOnly))
+      .map(({ path }) => path),
+  );
+});
+
+test('a file is one idea: never over 400 lines, and its name says which', () => {
+  const tooLong = sources
+    .filter((source) => source.text.split('\n').length > maximumLines + 1)
+    .map(({ path, text }) => `${path}: ${text.split('\n').length} lines`);
+  const illNamed = sources.filter(
+    ({ path }) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.bench|\.d)?\.(ts|mjs)$/.test(basename(path)) || /(^|\/)(utils?|helpers?|managers?)(\/|\.|$)/.test(path),
+  );
+  none([...tooLong, ...illNamed.map(({ path }) => `${path}: name`)]);
+});
+
+test('every package begins with a paragraph about itself', () => {
+  const findings: string[] = [];
+  for (const path of globSync('packages/*/src/index.ts', { cwd: root })) {
+    const opening = /^\/\*\*([\s\S]*?)\*\//.exec(readFileSync(join(root, path), 'utf8'))?.[1] ?? '';
+    if (opening.replace(/[\s*]+/g, ' ').trim().length < 80) findings.push(path);
+  }
+  none(findings);
+});
+
+test('nothing is postponed or silenced in the code', () => {
+  const words = new RegExp(
+    ['TO' + 'DO', 'FIX' + 'ME', 'as' + ' any\\b', '@ts-' + '(ignore|nocheck|expect-error)', 'eslint-' + 'disable', 'biome-' + 'ignore'].join('|'),
+  );
+  const skipped = /\b(test|it|describe)\.(skip|only|todo)\(|\bskip: true\b|\btodo: true\b/;
+  none(sources.filter(({ text, path }) => path !== 'architecture.test.ts' && (words.test(text) || skipped.test(text))).map(({ path }) => path));
+});

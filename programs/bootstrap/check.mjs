@@ -1,0 +1,16 @@
+import { runChecks } from './checks.mjs';
+import { berthNode } from './npm.mjs';
+import { ROOT } from './options.mjs';
+import { createProgress, duration } from './progress.mjs';
+import { unitSuites } from './suites.mjs';
+import { closingLines, runInNamespaces } from './test.mjs';
+
+export async function check(options) {
+  const begun = Date.now();
+  const progress = createProgress();
+  const failedChecks = await runChecks(progress, { fix: options.flags.has('--fix') });
+  const verdict = await runInNamespaces(berthNode(ROOT), unitSuites(), Date.now() + 180_000);
+  closingLines(progress, verdict, failedChecks);
+  progress.line(`npm run check took ${duration(Date.now() - begun)}.`);
+  return failedChecks.length === 0 && verdict.totals.failed + verdict.totals.cancelled === 0 ? 0 : 1;
+}

@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { START_PACKAGES, namesFor } from './apt-packages.mjs';
+import { hasCommand, installPackages, missingPackages } from './apt.mjs';
+import { checkSpace } from './machine.mjs';
+import { berthNode, installModules, missingModules } from './npm.mjs';
+import { ROOT } from './options.mjs';
+import { Problem } from './problem.mjs';
+import { contentDigest, isCurrent, writeStamp } from './stamp.mjs';
+import { tool } from './tool.mjs';
+
+/** What the guest is made from; a change in any of it builds it again. */
+const GUEST_SOURCES = ['programs/guest', 'packages/sys/src', 'packages/kit/src', 'package-lock.json'];
+export const GUEST_DIRECTORY = join(ROOT, 'build/guest');
+
+/** System packages, and whatever of them is missing installed. @param {object} progress @param {object} system */
+export function prepareSystem(progress, system, list = START_PACKAGES, name = 'system packages') {
+  return progress.step(name, async (say) => {
+    const missing = await missingPackages(namesFor(list, system, hasCommand));
+    if (missing.length === 0) return 'nothing missing';
+    checkSpace('/var/cache/apt', 800 << 20, 'Installing system packages');
+    for (const entry of missing) progress.line(`    ${progress.dim(`${entry.name.padEnd(18)} ${entry.why}`)}`);
+    await installPackages(missing, say);
+    return `installed ${missing.map((entry) => entry.name).join(' ')}`;
+  });
+}
+
+/** npm dependencies; gives the Node that runs Berth. */
+export function prepareModules(progress) {
+  return progress.step('npm packages', async (say) => {
+    const missing = missingModules(ROOT);
+    if (missing.length > 0) {
+      checkSpace(ROOT, 700 << 20, 'Installing npm packages');
+      await installModules(ROOT, say);
+    }
+    const node = berthNode(ROOT);
+    const remark = missing.length === 0 ? 'nothing missing' : `installed ${missing.length}`;
+    return { remark: node === process.execPath ? remark : `${remark}; this Node is ${process.versions.node}, Berth runs on its own`, value: node };
+  });
+}
+
+/** Kernel, initramfs and agent; built only when what they are made from has changed. */
+export function prepareGuest(progress, node) {
+  return progress.step('guest', async (say) => {
+    const stamp = join(GUEST_DIRECTORY, '.stamp');
+    const digest = contentDigest(ROOT, GUEST_SOURCES);
+    if (isCurrent(stamp, digest, [join(GUEST_DIRECTORY, 'manifest.json')])) return 'up to date';
+    checkSpace(ROOT, 700 << 20, 'Building the guest');
+    const program = join(ROOT, 'programs/berthd/src/build-guest.ts');
+    const result = await tool(node, [program, GUEST_DIRECTORY], { cwd: ROOT, timeoutMs: 600_000, onLine: (line) => say(line) });
+    if (result.code !== 0) throw guestProblem(result);
+    writeStamp(stamp, digest);
+    return result.output.trim().split('\n').at(-1) ?? 'built';
+  });
+}
+
+function guestProblem(result) {
+  const detail = result.output;
+  if (/No space left on device/.test(detail))
+    return new Problem('The guest could not be built: the disk is full.', ['Free some space and run npm start again.'], { detail });
+  if (/Unable to fetch|Failed to fetch|Temporary failure resolving|download/i.test(detail)) {
+    return new Problem(
+      'The guest’s kernel package could not be downloaded.',
+      ['Check the network and apt’s sources (apt-get update must succeed), then run npm start again.'],
+      { detail },
+    );
+  }
+  return new Problem(
+    'The guest could not be built.',
+    [`Try it by hand: ${existsSync('/usr/bin/gcc') ? '' : 'apt-get install gcc libc6-dev; '}node programs/berthd/src/build-guest.ts build/guest`],
+    { detail },
+  );
+}
