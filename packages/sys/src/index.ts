@@ -9,3 +9,4 @@ export { ipBatch, listIpv4Addresses, listLinks, listRoutes, type Link, type Rout
 export { NetworkNamespace } from './network-namespace.ts';
 export { applyNft, listNftChains, listNftTable, type NftBody, type NftObject } from './nft.ts';
 export { readSysctl, writeSysctl, type SysctlPath } from './sysctl.ts';
+export { lockFile, type FileLock } from './file-lock.ts';
