@@ -5,6 +5,3 @@ export const stateNewer = (path: string, found: number, known: number) =>
 
 export const stateUnreadable = (path: string, cause: unknown) =>
   new Fault('unavailable', 'state-unreadable', `${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}. Restore it, or move it away to begin anew.`, { cause });
-
-export const rowUnreadable = (what: string, cause: unknown) =>
-  new Fault('unavailable', 'state-unreadable', `the stored ${what} cannot be read by this version of Berth: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

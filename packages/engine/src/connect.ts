@@ -1,0 +1,56 @@
+import { bounded } from './bounded.ts';
+import type { Container } from './container.ts';
+import type { Deps } from './deps.ts';
+import { emitNetwork } from './emit.ts';
+import { allocate, free, linked, managedFiles } from './endpoints.ts';
+import { alreadyConnected, notConnected, privateNetwork, startRemoving } from './faults.ts';
+import { resolveRequest } from './network-requests.ts';
+import type { StoredNetwork } from './network-table.ts';
+import type { NetworkRequest } from './port.ts';
+import { save } from './save.ts';
+
+/** Joins a network, at once when it runs, else at its next start. */
+export function connectNetwork(deps: Deps, container: Container, request: NetworkRequest): Promise<void> {
+  return container.serial.run(async () => {
+    if (container.gone) throw startRemoving();
+    const settings = resolveRequest(deps, request);
+    const network = deps.networks.find(settings.networkId);
+    const before = container.endpoints;
+    if (before.some(({ networkId }) => networkId === network.id)) throw alreadyConnected(container.name, network.name);
+    if (network.driver === 'none' || before.some(({ networkId }) => deps.networks.byId(networkId)?.driver === 'none')) throw privateNetwork();
+    const run = container.current;
+    const joined = run === undefined ? settings : allocate(deps, container, settings, before);
+    container.endpoints = [...before, joined];
+    try {
+      await save(deps, container, '');
+      if (run !== undefined && joined.endpoint !== undefined) {
+        const leadsOut = !network.internal && linked(deps, container).filter((one) => !one.network.internal).length === 1;
+        const nic = deps.networking.nic(network, joined.endpoint, joined.nic ?? '', leadsOut);
+        await bounded(run.running.connectNetwork(nic), deps.limits.callMs, 'joining the network');
+        deps.networking.announce(joined.endpoint);
+        await bounded(run.running.updateFiles(managedFiles(deps, container)), deps.limits.callMs, 'rewriting /etc/hosts');
+      }
+    } catch (error) {
+      container.endpoints = before;
+      free(deps, joined);
+      await save(deps, container, '').catch(() => undefined);
+      throw error;
+    }
+    emitNetwork(deps, network, 'connect', container.id);
+  });
+}
+
+/** Leaves a network. Fault `not-connected`. */
+export function disconnectNetwork(deps: Deps, container: Container, network: StoredNetwork): Promise<void> {
+  return container.serial.run(async () => {
+    const settings = container.endpoints.find(({ networkId }) => networkId === network.id);
+    if (settings === undefined) throw notConnected(container.id, network.name);
+    const run = container.current;
+    if (run !== undefined && network.driver === 'bridge') await bounded(run.running.disconnectNetwork(network.id), deps.limits.callMs, 'leaving the network');
+    container.endpoints = container.endpoints.filter((other) => other !== settings);
+    free(deps, settings);
+    await save(deps, container, '');
+    if (run !== undefined) await bounded(run.running.updateFiles(managedFiles(deps, container)), deps.limits.callMs, 'rewriting /etc/hosts');
+    emitNetwork(deps, network, 'disconnect', container.id);
+  });
+}

@@ -1,0 +1,307 @@
+import { cpus, totalmem } from 'node:os';
+import { newId } from '@berth/kit';
+import type { Images } from '@berth/images';
+import type { Networking } from '@berth/network';
+import type { ProcessRow, Runtime, Statistics, TerminalSize } from '@berth/runtime';
+import type { Store } from '@berth/store';
+import { attach } from './attach.ts';
+import { bounded, endsWithin } from './bounded.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { connectNetwork, disconnectNetwork } from './connect.ts';
+import type { Run } from './container.ts';
+import { createContainer } from './create.ts';
+import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog } from './deps.ts';
+import { emitContainer } from './emit.ts';
+import { Events } from './events.ts';
+import { createExec, type Exec } from './exec.ts';
+import { attachPaused, engineClosed, execNotFound, notRunning } from './faults.ts';
+import { killContainer } from './kill.ts';
+import { isAlive } from './lifecycle.ts';
+import { readLogs } from './logs.ts';
+import { NetworkTable } from './network-table.ts';
+import { Networks } from './networks.ts';
+import type { Attachment, AttachOptions, ContainerView, Engine, EngineEvent, EngineFacts, ExecView, LogOptions, LogRecord, NetworkRequest, NetworkView, NewContainer, NewExec, NewNetwork, WaitCondition } from './port.ts';
+import { reconcile } from './reconcile.ts';
+import { Registry } from './registry.ts';
+import { removeContainer } from './remove.ts';
+import { renameContainer } from './rename.ts';
+import { Rows } from './rows.ts';
+import { startContainer } from './start.ts';
+import { pauseContainer, restartContainer, stopContainer, unpauseContainer, type StopOptions } from './stop.ts';
+import { containerView, networkView } from './views.ts';
+import type { Waited } from './waits.ts';
+
+const CLOSE_LIMIT_MS = 10_000;
+
+export interface ContainerEngineOptions {
+  /** The VCH's name: `default`. */
+  readonly name: string;
+  readonly version: string;
+  /** These are the caller's: the engine uses them and doesn't close them. */
+  readonly store: Store;
+  readonly images: Images;
+  readonly networking: Networking;
+  readonly runtimes: readonly Runtime[];
+  /** Name of the runtime of containers that ask for none. */
+  readonly defaultRuntime: string;
+  /** Where logs are kept (`containers/ID/output.log`). */
+  readonly stateDirectory: string;
+  readonly log: EngineLog;
+  readonly clock?: Clock;
+  readonly limits?: Partial<EngineLimits>;
+}
+
+/** The engine over real rows, runtimes and networks. Each method hands over to the file that has its idea. */
+export class ContainerEngine implements Engine {
+  readonly images: Images;
+  readonly #deps: Deps;
+  readonly #networks: Networks;
+  readonly #options: ContainerEngineOptions;
+  readonly #closing: AbortController;
+  readonly #work = new Set<Promise<unknown>>();
+  #id = '';
+
+  private constructor(options: ContainerEngineOptions) {
+    const clock = options.clock ?? systemClock();
+    this.#options = options;
+    this.#closing = new AbortController();
+    this.images = options.images;
+    this.#deps = {
+      rows: new Rows(options.store),
+      registry: new Registry(),
+      networks: new NetworkTable(),
+      images: options.images,
+      networking: options.networking,
+      runtimes: new Map(options.runtimes.map((runtime) => [runtime.name, runtime])),
+      defaultRuntime: options.defaultRuntime,
+      events: new Events(clock),
+      clock,
+      log: options.log,
+      limits: { ...defaultLimits, ...options.limits },
+      stateDirectory: options.stateDirectory,
+      closing: this.#closing.signal,
+    };
+    this.#networks = new Networks(this.#deps);
+  }
+
+  /** Takes up what an earlier engine left, running or half-done. Faults: `state-unreadable`, those of networks. */
+  static async open(options: ContainerEngineOptions, { signal }: { signal?: AbortSignal } = {}): Promise<ContainerEngine> {
+    const engine = new ContainerEngine(options);
+    engine.#id = await engine.#deps.rows.fact('installation', newId);
+    await reconcile(engine.#deps, signal);
+    await engine.#networks.makePredefined();
+    return engine;
+  }
+
+  createContainer(request: NewContainer): Promise<{ id: string; warnings: string[] }> {
+    return this.#accept(() => createContainer(this.#deps, request));
+  }
+
+  container(reference: string): ContainerView {
+    return containerView(this.#deps, this.#deps.registry.find(reference));
+  }
+
+  containers(): readonly ContainerView[] {
+    return this.#deps.registry.all().map((container) => containerView(this.#deps, container));
+  }
+
+  startContainer(reference: string): Promise<void> {
+    return this.#accept(() => startContainer(this.#deps, this.#deps.registry.find(reference)));
+  }
+
+  stopContainer(reference: string, options: StopOptions): Promise<void> {
+    return this.#accept(() => stopContainer(this.#deps, this.#deps.registry.find(reference), options));
+  }
+
+  restartContainer(reference: string, options: StopOptions): Promise<void> {
+    return this.#accept(() => restartContainer(this.#deps, this.#deps.registry.find(reference), options));
+  }
+
+  killContainer(reference: string, signal: number): Promise<void> {
+    return this.#accept(() => killContainer(this.#deps, this.#deps.registry.find(reference), { reference, signal }));
+  }
+
+  pauseContainer(reference: string): Promise<void> {
+    return this.#accept(() => pauseContainer(this.#deps, this.#deps.registry.find(reference)));
+  }
+
+  unpauseContainer(reference: string): Promise<void> {
+    return this.#accept(() => unpauseContainer(this.#deps, this.#deps.registry.find(reference)));
+  }
+
+  renameContainer(reference: string, name: string): Promise<void> {
+    return this.#accept(() => renameContainer(this.#deps, this.#deps.registry.find(reference), name));
+  }
+
+  removeContainer(reference: string, { force }: { force: boolean; volumes: boolean }): Promise<void> {
+    return this.#accept(() => removeContainer(this.#deps, this.#deps.registry.find(reference), { reference, force }));
+  }
+
+  async waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<Waited> {
+    const container = this.#deps.registry.find(reference);
+    if (condition === 'not-running' && !isAlive(container.state.phase) && container.starting === undefined) {
+      return { exitCode: container.state.exitCode };
+    }
+    return await container.waits.wait(condition, signal);
+  }
+
+  async resizeContainer(reference: string, size: TerminalSize): Promise<void> {
+    const container = this.#deps.registry.find(reference);
+    await container.serial.idle();
+    const run = this.#run(reference);
+    await bounded(run.running.resize(size), this.#deps.limits.callMs, 'resizing');
+    emitContainer(this.#deps, container, 'resize', { height: String(size.rows), width: String(size.columns) });
+  }
+
+  async attachContainer(reference: string, options: AttachOptions): Promise<Attachment> {
+    const container = this.#deps.registry.find(reference);
+    if (container.state.phase === 'paused' && options.stream) throw attachPaused();
+    const attachment = attach(container, options);
+    emitContainer(this.#deps, container, 'attach');
+    return attachment;
+  }
+
+  logs(reference: string, options: LogOptions): AsyncIterable<LogRecord> {
+    const container = this.#deps.registry.find(reference);
+    return readLogs(container.log, options, container.current?.number ?? 0);
+  }
+
+  async processes(reference: string): Promise<ProcessRow[]> {
+    return await bounded(this.#run(reference).running.processes(), this.#deps.limits.callMs, 'listing processes');
+  }
+
+  async statistics(reference: string): Promise<Statistics> {
+    return await bounded(this.#run(reference).running.statistics(), this.#deps.limits.callMs, 'reading statistics');
+  }
+
+  async writableSize(reference: string): Promise<number> {
+    const container = this.#deps.registry.find(reference);
+    return await runtimeOf(this.#deps, container).writableSize(container.id);
+  }
+
+  /** Removes what doesn't run and matches. Others' removals in between are no failure. */
+  pruneContainers(matches: (container: ContainerView) => boolean): Promise<{ deleted: string[]; reclaimedBytes: number }> {
+    return this.#accept(async () => {
+      const deleted: string[] = [];
+      let reclaimedBytes = 0;
+      for (const container of this.#deps.registry.all()) {
+        const idle = container.state.phase === 'created' || container.state.phase === 'exited' || container.state.phase === 'dead';
+        if (!idle || container.starting !== undefined || container.removing || !matches(containerView(this.#deps, container))) continue;
+        const bytes = await runtimeOf(this.#deps, container).writableSize(container.id).catch(() => 0);
+        const removed = await removeContainer(this.#deps, container, { reference: container.name, force: false }).then(() => true, () => false);
+        if (!removed) continue;
+        deleted.push(container.id);
+        reclaimedBytes += bytes;
+      }
+      this.#deps.events.emit({ type: 'container', action: 'prune', actorId: '', attributes: { reclaimed: String(reclaimedBytes) } });
+      return { deleted, reclaimedBytes };
+    });
+  }
+
+  createExec(reference: string, request: NewExec): Promise<string> {
+    return this.#accept(async () => createExec(this.#deps, this.#deps.registry.find(reference), request).id);
+  }
+
+  exec(id: string): ExecView {
+    return this.#exec(id).view;
+  }
+
+  startExec(id: string, options: { detach: boolean; terminalSize?: TerminalSize; signal: AbortSignal }): Promise<Attachment | undefined> {
+    return this.#accept(() => this.#exec(id).start(options));
+  }
+
+  resizeExec(id: string, size: TerminalSize): Promise<void> {
+    return this.#exec(id).resize(size);
+  }
+
+  createNetwork(request: NewNetwork): Promise<{ id: string; warning: string }> {
+    return this.#accept(() => this.#networks.create(request));
+  }
+
+  network(reference: string): NetworkView {
+    return networkView(this.#deps, this.#deps.networks.find(reference));
+  }
+
+  networks(): readonly NetworkView[] {
+    return this.#deps.networks.all().map((network) => networkView(this.#deps, network));
+  }
+
+  removeNetwork(reference: string): Promise<void> {
+    return this.#accept(() => this.#networks.remove(reference));
+  }
+
+  connectNetwork(reference: string, container: string, request: Omit<NetworkRequest, 'network'>): Promise<void> {
+    return this.#accept(() => connectNetwork(this.#deps, this.#deps.registry.find(container), { ...request, network: reference }));
+  }
+
+  disconnectNetwork(reference: string, container: string, _options: { force: boolean }): Promise<void> {
+    return this.#accept(() => disconnectNetwork(this.#deps, this.#deps.registry.find(container), this.#deps.networks.find(reference)));
+  }
+
+  pruneNetworks(matches: (network: NetworkView) => boolean): Promise<string[]> {
+    return this.#accept(async () => {
+      const removed = await this.#networks.prune(matches);
+      this.#deps.events.emit({ type: 'network', action: 'prune', actorId: '', attributes: { reclaimed: '0' } });
+      return removed;
+    });
+  }
+
+  events(options: { sinceNs?: bigint; untilNs?: bigint; signal: AbortSignal }): AsyncIterable<EngineEvent> {
+    return this.#deps.events.subscribe(options);
+  }
+
+  emit(event: Omit<EngineEvent, 'timeNs'>): void {
+    this.#deps.events.emit(event);
+  }
+
+  facts(): EngineFacts {
+    return {
+      name: this.#options.name,
+      id: this.#id,
+      runtimes: [...this.#deps.runtimes.values()].map((runtime) => runtime.describe()),
+      defaultRuntime: this.#deps.defaultRuntime,
+      cpus: cpus().length,
+      memoryBytes: totalmem(),
+      rootDirectory: this.#options.stateDirectory,
+      version: this.#options.version,
+    };
+  }
+
+  /** Stops every running container, as `docker stop` does, all at once. For an operator who ends Berth altogether. */
+  async stopAll(): Promise<void> {
+    const running = this.#deps.registry.all().filter((container) => container.current !== undefined);
+    await Promise.allSettled(running.map((container) => stopContainer(this.#deps, container, {})));
+  }
+
+  /** Stops accepting, waits (10 s at most) for what was accepted, and leaves containers running for the next engine. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(engineClosed());
+    await endsWithin(Promise.allSettled([...this.#work, ...this.#deps.registry.all().map((container) => container.serial.idle())]), CLOSE_LIMIT_MS);
+  }
+
+  #run(reference: string): Run {
+    const container = this.#deps.registry.find(reference);
+    if (container.current === undefined) throw notRunning(container.id);
+    return container.current;
+  }
+
+  #exec(id: string): Exec {
+    for (const container of this.#deps.registry.all()) {
+      const exec = container.execs.get(id);
+      if (exec !== undefined) return exec;
+    }
+    throw execNotFound(id);
+  }
+
+  /** Runs a mutation that, once begun, is the engine's own, whatever becomes of the client. */
+  async #accept<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing.signal.aborted) throw engineClosed();
+    const result = work();
+    this.#work.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#work.delete(result);
+    }
+  }
+}

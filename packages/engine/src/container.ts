@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import type { EndpointDefinition, PortPublication } from '@berth/network';
+import type { ExitStatus, RunningContainer } from '@berth/runtime';
+import type { Clock } from './clock.ts';
+import type { Exec } from './exec.ts';
+import { LogFile } from './log-file.ts';
+import type { ContainerDefinition, ContainerState } from './port.ts';
+import { Serial } from './serial.ts';
+import { Waits } from './waits.ts';
+
+/** What a container has, or asks for, on one network. */
+export interface EndpointSettings {
+  readonly networkId: string;
+  readonly aliases: readonly string[];
+  readonly requestedIpv4?: string;
+  readonly requestedMac?: string;
+  /** While it runs. */
+  readonly endpoint?: EndpointDefinition;
+  /** While it runs: `eth0`, …; absent without a link. */
+  readonly nic?: string;
+}
+
+/** One run, from the moment its process exists. */
+export interface Run {
+  readonly number: number;
+  readonly running: RunningContainer;
+  /** Resolves when the exit has been dealt with: row committed, resources freed. */
+  readonly ended: Promise<ExitStatus>;
+  /** First client that attached to stdin has gone (StdinOnce). */
+  stdinClosed: boolean;
+}
+
+export const initialState: ContainerState = {
+  phase: 'created',
+  pid: 0,
+  exitCode: 0,
+  oomKilled: false,
+  error: '',
+  startedAtMs: 0,
+  finishedAtMs: 0,
+};
+
+/**
+ * A container in memory. What is also in its row (`definition` to `publications`) is changed only by whoever is in its
+ * `serial`, after the row.
+ */
+export class Container {
+  definition: ContainerDefinition;
+  state: ContainerState = initialState;
+  /** Number of the run that is, or was last; also counts starts that failed. */
+  run = 0;
+  restartCount = 0;
+  endpoints: readonly EndpointSettings[] = [];
+  publications: readonly PortPublication[] = [];
+
+  /** The run in progress. */
+  current: Run | undefined;
+  /** Aborts a start in progress. */
+  starting: AbortController | undefined;
+  /** How many operations (a removal, a restart) keep an exit from removing it. */
+  keep = 0;
+  /** A removal was asked for and is under way. */
+  removing = false;
+  /** It has been removed. */
+  gone = false;
+  readonly serial = new Serial();
+  readonly waits = new Waits();
+  readonly execs = new Map<string, Exec>();
+  readonly folder: string;
+  readonly log: LogFile;
+  /** Resolved and replaced when a run begins or a start fails: stdin that came before the process waits for it. */
+  begun = Promise.withResolvers<void>();
+
+  constructor(definition: ContainerDefinition, stateDirectory: string, clock: Clock) {
+    this.definition = definition;
+    this.folder = join(stateDirectory, 'containers', definition.id);
+    this.log = new LogFile(join(this.folder, 'output.log'), clock);
+  }
+
+  renewBegun(): void {
+    this.begun.resolve();
+    this.begun = Promise.withResolvers<void>();
+  }
+
+  get id(): string {
+    return this.definition.id;
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+}

@@ -1,0 +1,89 @@
+import { Fault, shortId } from '@berth/kit';
+
+// The sentences are the ones that Docker's clients, and scripts around them, know.
+export const containerNotFound = (reference: string) => new Fault('not-found', 'container-not-found', `No such container: ${reference}`);
+export const containerAmbiguous = (reference: string) =>
+  new Fault('invalid', 'container-ambiguous', `Multiple IDs found with provided prefix: ${reference}`);
+export const nameInvalid = (name: string) =>
+  new Fault('invalid', 'name-invalid', `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+export const nameInUse = (name: string, id: string) =>
+  new Fault(
+    'conflict',
+    'name-in-use',
+    `Conflict. The container name "/${name}" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+  );
+export const sameName = () => new Fault('invalid', 'name-unchanged', 'Renaming a container with the same name as its current name');
+export const runtimeUnknown = (name: string) => new Fault('invalid', 'runtime-unknown', `unknown or invalid runtime name: ${name}`);
+export const commandMissing = () => new Fault('invalid', 'command-missing', 'no command specified');
+
+export const alreadyStarted = () => new Fault('unchanged', 'already-started', 'container is already running');
+export const alreadyStopped = () => new Fault('unchanged', 'already-stopped', 'container is already stopped');
+export const startPaused = () => new Fault('conflict', 'paused', 'cannot start a paused container, try unpause instead');
+export const startRemoving = () => new Fault('conflict', 'removing', 'container is marked for removal and cannot be started');
+export const notRunning = (id: string) => new Fault('conflict', 'not-running', `container ${id} is not running`);
+export const killNotRunning = (reference: string, id: string) =>
+  new Fault('conflict', 'not-running', `cannot kill container: ${reference}: container ${id} is not running`);
+export const paused = (id: string) => new Fault('conflict', 'paused', `container ${id} is paused, unpause the container before exec`);
+export const attachPaused = () => new Fault('conflict', 'paused', 'container is paused, unpause the container before attach');
+export const alreadyPaused = (id: string) => new Fault('conflict', 'already-paused', `container ${id} is already paused`);
+export const notPaused = (id: string) => new Fault('conflict', 'not-paused', `Container ${id} is not paused`);
+export const removeRunning = (name: string) =>
+  new Fault('conflict', 'running', `cannot remove container "${name}": container is running: stop the container before removing or force remove`);
+export const removePaused = (name: string) =>
+  new Fault('conflict', 'paused', `cannot remove container "${name}": container is paused and must be unpaused first`);
+export const removalInProgress = (reference: string) =>
+  new Fault('conflict', 'removing', `removal of container ${reference} is already in progress`);
+export const wouldNotDie = (id: string) => new Fault('deadline', 'would-not-die', `container ${shortId(id)} could not be ended in time`);
+export const startAborted = (id: string) => new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
+export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
+
+export const execNotFound = (id: string) => new Fault('not-found', 'exec-not-found', `No such exec instance: ${id}`);
+export const execStarted = (id: string) => new Fault('conflict', 'exec-started', `Error: Exec command ${id} is already running`);
+export const execEnded = (id: string) => new Fault('conflict', 'exec-ended', `Error: Exec command ${id} has already run`);
+
+export const networkNotFound = (reference: string) => new Fault('not-found', 'network-not-found', `network ${reference} not found`);
+export const networkAmbiguous = (reference: string) =>
+  new Fault('invalid', 'network-ambiguous', `network ${reference} is ambiguous (multiple matches found on name or id)`);
+export const networkNameInUse = (name: string) => new Fault('conflict', 'network-name-in-use', `network with name ${name} already exists`);
+export const networkNameInvalid = (name: string) =>
+  new Fault('invalid', 'network-name-invalid', name === '' ? 'invalid network name: name is empty' : `invalid network name: "${name}"`);
+export const networkPredefined = (name: string) =>
+  new Fault('forbidden', 'network-predefined', `operation is not permitted on predefined ${name} network `);
+export const networkNotRemovable = (name: string) =>
+  new Fault('forbidden', 'network-predefined', `${name} is a pre-defined network and cannot be removed`);
+export const networkDriverUnknown = (driver: string) =>
+  new Fault('not-found', 'network-driver-unknown', `could not find plugin ${driver} in v1 plugin registry: plugin not found`);
+export const networkBusy = (name: string, id: string, endpoints: readonly { readonly name: string; readonly id: string }[]) =>
+  new Fault(
+    'forbidden',
+    'network-busy',
+    `error while removing network: network ${name} id ${id} has active endpoints (${endpoints.map((one) => `name:"${one.name}" id:"${shortId(one.id)}"`).join(', ')})`,
+  );
+export const hostNetwork = () =>
+  new Fault(
+    'unsupported',
+    'host-network',
+    "the host's network is not available: each container is a machine of its own. Publish its ports with -p instead.",
+  );
+export const containerNetwork = () =>
+  new Fault('unsupported', 'container-network', "a container cannot share another's network: each container is a machine of its own. Put both on one network instead.");
+export const alreadyConnected = (container: string, network: string) =>
+  new Fault('forbidden', 'already-connected', `endpoint with name ${container} already exists in network ${network}`);
+export const notConnected = (id: string, network: string) =>
+  new Fault('forbidden', 'not-connected', `container ${id} is not connected to network ${network}`);
+export const privateNetwork = () =>
+  new Fault('forbidden', 'private-network', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
+export const addressNotOnDefault = () =>
+  new Fault('invalid', 'address-on-default', 'user specified IP address is supported on user defined networks only');
+export const addressNeedsSubnet = () =>
+  new Fault('invalid', 'address-needs-subnet', 'invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets');
+export const aliasesOnDefault = () =>
+  new Fault('invalid', 'aliases-on-default', 'network-scoped alias is supported only for containers in user defined networks');
+
+export const rowUnreadable = (what: string, cause: unknown) =>
+  new Fault(
+    'unavailable',
+    'state-unreadable',
+    `the stored ${what} cannot be read by this version of Berth: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );

@@ -1,0 +1,58 @@
+import { rm } from 'node:fs/promises';
+import { bounded } from './bounded.ts';
+import type { Container } from './container.ts';
+import { runtimeOf, type Deps } from './deps.ts';
+import { emitContainer } from './emit.ts';
+import { removalInProgress, removePaused, removeRunning } from './faults.ts';
+import { isAlive, next } from './lifecycle.ts';
+import { killRun } from './kill.ts';
+import { save } from './save.ts';
+
+/**
+ * Removes a container with its writable layer and log. With `force` a running one is killed first and a start in progress
+ * given up. Faults: `running`, `paused`, `removing`.
+ */
+export async function removeContainer(deps: Deps, container: Container, options: { readonly reference: string; readonly force: boolean }): Promise<void> {
+  if (container.removing) throw removalInProgress(options.reference);
+  const { phase } = container.state;
+  if (!options.force && phase === 'paused') throw removePaused(options.reference);
+  if (!options.force && (phase === 'running' || container.starting !== undefined)) throw removeRunning(options.reference);
+  container.removing = true;
+  container.keep += 1;
+  try {
+    container.starting?.abort();
+    await container.serial.idle();
+    if (container.gone) return;
+    if (container.current !== undefined) await killRun(deps, container, container.current);
+    await container.serial.run(() => removeNow(deps, container));
+  } finally {
+    container.keep -= 1;
+    container.removing = false;
+  }
+}
+
+/** The removal itself, in the container's queue; nothing of it runs. A failure leaves it `dead`, to be removed again. */
+export async function removeNow(deps: Deps, container: Container): Promise<void> {
+  if (container.gone) return;
+  const phase = next(container.state.phase, 'removal-begun');
+  if (phase === undefined || isAlive(container.state.phase)) throw removeRunning(container.name);
+  container.state = { ...container.state, phase };
+  try {
+    await save(deps, container, '');
+    await bounded(runtimeOf(deps, container).remove(container.id), deps.limits.callMs, 'removing the writable layer');
+    await rm(container.folder, { recursive: true, force: true });
+    deps.images.unlease(container.id);
+    await deps.rows.delete(container.id);
+  } catch (error) {
+    const sentence = error instanceof Error ? error.message : String(error);
+    container.state = { ...container.state, phase: 'dead', error: sentence };
+    await save(deps, container, '').catch(() => undefined);
+    throw error;
+  }
+  container.gone = true;
+  deps.registry.delete(container);
+  container.log.endRun(Infinity);
+  container.renewBegun();
+  emitContainer(deps, container, 'destroy');
+  container.waits.removed({ exitCode: container.state.exitCode });
+}

@@ -1,0 +1,7 @@
+/**
+ * An engine for tests: real rows, logs and events over the fake runtime, with images and networks that exist only in
+ * memory.
+ */
+export { openTestEngine, type TestEngine } from './test-engine.ts';
+export { MemoryImages } from './memory-images.ts';
+export { MemoryNetworking } from './memory-networking.ts';

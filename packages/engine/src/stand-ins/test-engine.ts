@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeRuntime } from '@berth/runtime/fake';
+import { Store } from '@berth/store';
+import { ContainerEngine, type ContainerEngineOptions } from '../container-engine.ts';
+import type { NewContainer } from '../port.ts';
+import { MemoryImages } from './memory-images.ts';
+import { MemoryNetworking } from './memory-networking.ts';
+
+export interface TestEngine extends AsyncDisposable {
+  readonly engine: ContainerEngine;
+  readonly runtime: FakeRuntime;
+  readonly images: MemoryImages;
+  readonly networking: MemoryNetworking;
+  readonly directory: string;
+  /** A container of `busybox` that runs a command; what is given replaces the defaults. */
+  container(args: readonly string[], changes?: Partial<NewContainer>): NewContainer;
+}
+
+const quiet = () => undefined;
+
+/** Opens an engine in `directory`, or in a fresh one; closing it ends all containers and, unless given, deletes the folder. */
+export async function openTestEngine(directory?: string, options: Partial<ContainerEngineOptions> = {}): Promise<TestEngine> {
+  const folder = directory ?? (await mkdtemp(join(tmpdir(), 'berth-engine-')));
+  const store = await Store.open({ path: join(folder, 'state.db') });
+  const runtime = await FakeRuntime.open({ directory: join(folder, 'fake') });
+  const images = new MemoryImages();
+  const busybox = images.add('busybox:latest', { Cmd: ['sh'], Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'] });
+  const networking = new MemoryNetworking();
+  const engine = await ContainerEngine.open({
+    name: 'default',
+    version: '0.1.0',
+    store,
+    images,
+    networking,
+    runtimes: [runtime],
+    defaultRuntime: 'fake',
+    stateDirectory: folder,
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    ...options,
+  });
+  return {
+    engine,
+    runtime,
+    images,
+    networking,
+    directory: folder,
+    container: (args, changes = {}) => ({
+      imageId: busybox.id,
+      imageReference: 'busybox',
+      runtime: '',
+      args,
+      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      cwd: '/',
+      user: '',
+      additionalGroups: [],
+      terminal: false,
+      openStdin: false,
+      stdinOnce: false,
+      hostname: '',
+      domainname: '',
+      labels: {},
+      stopSignal: 15,
+      stopTimeoutSeconds: 10,
+      init: false,
+      readonlyRootfs: false,
+      mounts: [],
+      rlimits: [],
+      sysctls: {},
+      capabilities: [],
+      noNewPrivileges: false,
+      shmBytes: 64 << 20,
+      extraHosts: [],
+      dns: [],
+      dnsSearch: [],
+      dnsOptions: [],
+      ports: [],
+      autoRemove: false,
+      networks: [{ network: 'bridge', aliases: [] }],
+      personality: {},
+      ...changes,
+    }),
+    async [Symbol.asyncDispose]() {
+      await engine[Symbol.asyncDispose]();
+      await runtime.end();
+      await runtime[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+      if (directory === undefined) await rm(folder, { recursive: true });
+    },
+  };
+}

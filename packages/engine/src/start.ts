@@ -1,0 +1,131 @@
+import type { ContainerSpec } from '@berth/runtime';
+import { bounded } from './bounded.ts';
+import type { Container } from './container.ts';
+import { runtimeOf, type Deps } from './deps.ts';
+import { emitContainer, emitNetwork } from './emit.ts';
+import { active, allocateAll, announce, managedFiles, nics, publish } from './endpoints.ts';
+import { alreadyStarted, startAborted, startPaused, startRemoving } from './faults.ts';
+import { beginRun, leaveNetworks } from './run.ts';
+import { next } from './lifecycle.ts';
+import { removeNow } from './remove.ts';
+import { save } from './save.ts';
+import { startFailure } from './start-failure.ts';
+
+/**
+ * Starts a new run. When it resolves the process has been executed; when it rejects nothing is left of the attempt but its
+ * exit code and sentence in the state.
+ */
+export function startContainer(deps: Deps, container: Container): Promise<void> {
+  return container.serial.run(() => startNow(deps, container));
+}
+
+/** As `startContainer`, for whoever is in the container's queue already. */
+export async function startNow(deps: Deps, container: Container): Promise<void> {
+  const { phase } = container.state;
+  if (container.removing || container.gone) throw startRemoving();
+  if (phase === 'paused') throw startPaused();
+  if (phase === 'running') throw alreadyStarted();
+  if (next(phase, 'started') === undefined) throw startRemoving();
+
+  const number = container.run + 1;
+  const starting = new AbortController();
+  container.run = number;
+  container.starting = starting;
+  container.log.retain();
+  try {
+    container.endpoints = allocateAll(deps, container);
+    await save(deps, container, 'start');
+    for (const { network } of active(deps, container)) emitNetwork(deps, network, 'connect', container.id);
+    announce(deps, container);
+    container.publications = await publishPorts(deps, container);
+    starting.signal.throwIfAborted();
+    const limit = AbortSignal.any([starting.signal, AbortSignal.timeout(deps.limits.startMs)]);
+    const running = await runtimeOf(deps, container).start(specification(deps, container), container.log.sink(number), { signal: limit });
+    container.state = {
+      phase: 'running',
+      pid: running.pid,
+      exitCode: 0,
+      oomKilled: false,
+      error: '',
+      startedAtMs: running.startedAtMs,
+      finishedAtMs: container.state.finishedAtMs,
+    };
+    beginRun(deps, container, running, number);
+    await save(deps, container, '');
+    emitContainer(deps, container, 'start');
+  } catch (error) {
+    if (container.current?.number === number) {
+      // The process runs but could not be written down: it must not run unseen.
+      await bounded(container.current.running.destroy(), deps.limits.callMs, 'ending the container').catch(() => undefined);
+      throw error;
+    }
+    throw await undoStart(deps, container, number, starting.signal.aborted ? startAborted(container.id) : error);
+  } finally {
+    container.starting = undefined;
+  }
+}
+
+/** Gives back what a start took; the container is as before, but for the failure. */
+async function undoStart(deps: Deps, container: Container, number: number, error: unknown): Promise<unknown> {
+  const { exitCode, fault } = startFailure(error, container.definition.args, 'create');
+  const left = active(deps, container);
+  await leaveNetworks(deps, container);
+  container.log.release();
+  container.log.endRun(number);
+  container.state = { ...container.state, pid: 0, exitCode, error: fault.message };
+  await save(deps, container, '').catch((failure: unknown) => deps.log.error({ err: failure, container: container.id }, 'a failed start could not be written down'));
+  for (const { network } of left) emitNetwork(deps, network, 'disconnect', container.id);
+  container.renewBegun();
+  if (container.definition.autoRemove && container.keep === 0) {
+    await removeNow(deps, container).catch((failure: unknown) => deps.log.error({ err: failure, container: container.id }, 'could not be removed'));
+  }
+  return fault;
+}
+
+async function publishPorts(deps: Deps, container: Container) {
+  try {
+    return await publish(deps, container);
+  } catch (error) {
+    if (error instanceof Error) {
+      const endpointId = active(deps, container)[0]?.endpoint.endpointId ?? '';
+      error.message = `failed to set up container networking: driver failed programming external connectivity on endpoint ${container.name} (${endpointId}): ${error.message}`;
+    }
+    throw error;
+  }
+}
+
+/** What the runtime is to run, for the container's present endpoints. */
+function specification(deps: Deps, container: Container): ContainerSpec {
+  const { definition } = container;
+  return {
+    id: container.id,
+    rootfs: deps.images.rootfs(deps.images.get(definition.imageId)),
+    readonlyRootfs: definition.readonlyRootfs,
+    process: {
+      args: definition.args,
+      env: definition.env,
+      cwd: definition.cwd,
+      user: definition.user,
+      additionalGroups: definition.additionalGroups,
+      terminal: definition.terminal,
+      stdin: definition.openStdin,
+      rlimits: definition.rlimits,
+      capabilities: definition.capabilities,
+      noNewPrivileges: definition.noNewPrivileges,
+    },
+    hostname: definition.hostname,
+    domainname: definition.domainname,
+    files: managedFiles(deps, container),
+    mounts: definition.mounts,
+    sysctls: definition.sysctls,
+    limits: {
+      ...(definition.memoryBytes === undefined ? {} : { memoryBytes: definition.memoryBytes }),
+      ...(definition.memorySwapBytes === undefined ? {} : { memorySwapBytes: definition.memorySwapBytes }),
+      ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
+      ...(definition.pids === undefined ? {} : { pids: definition.pids }),
+    },
+    networks: nics(deps, container),
+    init: definition.init,
+    shmBytes: definition.shmBytes,
+  };
+}
