@@ -3,3 +3,12 @@
  * collection, and the archive formats people exchange (Docker's and OCI's).
  */
 export type * from './port.ts';
+export { ImageStore, type ImageStoreOptions } from './image-store.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { MAX_LAYER_FILES } from './layer/layer-store.ts';
+export { chainIds } from './digest.ts';
+export { familiar, parseNamed, parseReference, withDefaultTag, type NamedReference, type Reference } from './reference.ts';
+export { buildLocalImages } from './local/build-local-images.ts';
+export { TarReader } from './tar/tar-reader.ts';
+export { END_OF_ARCHIVE, padding, tarHeader } from './tar/tar-writer.ts';
+export type { TarEntry, TarKind } from './tar/tar-entry.ts';

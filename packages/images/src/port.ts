@@ -67,6 +67,8 @@ export interface Images extends AsyncDisposable {
    */
   lease(image: Image, owner: string): void;
   unlease(owner: string): void;
+  /** What an owner holds, also when it was removed since (`rmi -f` of a stopped container's image): its `rootfs` still works. */
+  leased(owner: string): readonly Image[];
   tag(image: Image, reference: string): void;
   /**
    * Docker's rmi. `users` are the containers using images (id → running?). Returns what was untagged and deleted, in order.

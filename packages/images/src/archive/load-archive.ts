@@ -1,0 +1,77 @@
+import type { Readable } from 'node:stream';
+import { shortId } from '@berth/kit';
+import { archiveInvalid } from '../faults.ts';
+import type { LayerStore } from '../layer/layer-store.ts';
+import type { Limits } from '../limits.ts';
+import type { Image, Progress } from '../port.ts';
+import { familiar, type NamedReference, parseNamed, withDefaultTag } from '../reference.ts';
+import type { Files, Workspace } from '../store/files.ts';
+import type { Rows } from '../store/rows.ts';
+import type { ArchivedImage } from './archived-image.ts';
+import type { Platform } from './oci-archive.ts';
+import { readArchive } from './read-archive.ts';
+import { Spool } from './spool.ts';
+
+interface LoadContext {
+  readonly files: Files;
+  readonly rows: Rows;
+  readonly layers: LayerStore;
+  readonly limits: Limits;
+  readonly now: () => number;
+  readonly platform: Platform;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * `docker load`. Each image is stored as a whole, one after the other; when one of them is refused, those before it stay,
+ * as with dockerd.
+ */
+export async function loadArchive(archive: Readable, context: LoadContext): Promise<Image[]> {
+  await using workspace = await context.files.workspace();
+  const spool = await Spool.receive(archive, workspace, context.limits, context.signal);
+  const loaded: Image[] = [];
+  for (const found of await readArchive(spool, context.platform)) {
+    const references = found.references.map((text) => withDefaultTag(parseNamed(text)));
+    if (references.some((reference) => reference.tag === undefined)) throw archiveInvalid('invalid tag');
+    loaded.push(await loadImage(found, references, workspace, context));
+  }
+  return loaded;
+}
+
+async function loadImage(found: ArchivedImage, references: readonly NamedReference[], workspace: Workspace, context: LoadContext): Promise<Image> {
+  const { rows, layers, progress, signal } = context;
+  const diffIds = found.layers.map((layer) => layer.diffId);
+  using _pinned = layers.pin(diffIds);
+  for (const [position, { diffId, file }] of found.layers.entries()) {
+    if (rows.layer(diffId) !== undefined) continue;
+    const detail = (current: number) => ({ status: 'Loading layer', progressDetail: { current, total: file.sizeBytes }, id: shortId(diffId) });
+    progress(detail(0));
+    const expected = { diffId, complaint: `diffID for layer ${position}` };
+    await layers.ensure(diffId, { from: { file: file.path }, expected, ...(signal === undefined ? {} : { signal }) }, workspace);
+    progress(detail(file.sizeBytes));
+  }
+  const merge = layers.mergeOf(diffIds);
+  using _merge = layers.pin(merge === undefined ? [] : [merge]);
+  await layers.prepare(diffIds, workspace, signal);
+
+  const renamed: { name: string; before: string }[] = [];
+  rows.transaction(() => {
+    const nowMs = context.now();
+    rows.putImage(found.id, found.configuration, diffIds, nowMs);
+    for (const reference of references) {
+      const tag = reference.tag ?? 'latest';
+      const before = rows.taggedImage(reference.name, tag);
+      if (before !== undefined && before !== found.id) renamed.push({ name: familiar(reference), before });
+      rows.putTag(reference.name, tag, found.id, nowMs);
+    }
+  });
+  for (const { name, before } of renamed) {
+    progress({ stream: `The image ${name} already exists, renaming the old one with ID ${before} to empty string\n` });
+  }
+  for (const reference of references) progress({ stream: `Loaded image: ${familiar(reference)}\n` });
+  if (references.length === 0) progress({ stream: `Loaded image ID: ${found.id}\n` });
+  const image = rows.image(found.id);
+  if (image === undefined) throw archiveInvalid(`image ${found.id} was removed while it was loaded`);
+  return image;
+}

@@ -1,0 +1,255 @@
+import { Readable } from 'node:stream';
+import type { Logger } from './logger.ts';
+import type { Rootfs } from '@berth/runtime';
+import { saveArchive } from './archive/save-archive.ts';
+import { loadArchive } from './archive/load-archive.ts';
+import { imageNotFound, withDiskFull } from './faults.ts';
+import { type ImportOptions, importRootfs } from './import-rootfs.ts';
+import { LayerStore } from './layer/layer-store.ts';
+import type { SquashCompression } from './layer/squash.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import type { Image, Images, Progress } from './port.ts';
+import { familiar, parseNamed, parseReference, withDefaultTag } from './reference.ts';
+import { dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
+import { openDatabase } from './store/database.ts';
+import { Files } from './store/files.ts';
+import { Rows } from './store/rows.ts';
+
+export interface ImageStoreOptions {
+  /** Everything lies below it: rows, tars, squashfs. Made when missing. One process at a time. */
+  readonly directory: string;
+  readonly log?: Logger;
+  /** Bounds on archives; defaults in limits.ts. */
+  readonly limits?: Partial<Limits>;
+  /** How squashfs files store content, by the layer's unpacked size; default: see `defaultCompression`. */
+  readonly compression?: (tarBytes: number) => SquashCompression;
+  readonly now?: () => number;
+}
+
+/**
+ * Reading a compressed file system costs the guest much more than it costs the host (an emulated guest most of all), so
+ * content is stored as it is until a layer is so large that the disk speaks louder.
+ */
+function defaultCompression(tarBytes: number): SquashCompression {
+  return tarBytes <= 2 * 2 ** 30 ? 'none' : 'lz4';
+}
+
+/** Docker's architecture names for Node's. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+/** The image store of one machine. */
+export class ImageStore implements Images {
+  readonly #files: Files;
+  readonly #rows: Rows;
+  readonly #layers: LayerStore;
+  readonly #limits: Limits;
+  readonly #now: () => number;
+  #closed = false;
+
+  private constructor(files: Files, rows: Rows, layers: LayerStore, limits: Limits, now: () => number) {
+    this.#files = files;
+    this.#rows = rows;
+    this.#layers = layers;
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  /** Opens or makes the store and removes what an earlier process left unfinished. Faults: `store-in-use`, `disk-full`. */
+  static async open(options: ImageStoreOptions, { signal }: { signal?: AbortSignal } = {}): Promise<ImageStore> {
+    const files = new Files(options.directory);
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    try {
+      await files.prepare();
+      const rows = new Rows(openDatabase(files.database, files.directory));
+      try {
+        signal?.throwIfAborted();
+        const layers = new LayerStore(files, rows, limits, options.compression ?? defaultCompression);
+        const store = new ImageStore(files, rows, layers, limits, options.now ?? Date.now);
+        await files.removeIncoming();
+        const freedBytes = await store.collect();
+        if (freedBytes > 0) options.log?.info({ freedBytes }, 'removed unfinished and unused image files');
+        return store;
+      } catch (error) {
+        rows.close();
+        throw error;
+      }
+    } catch (error) {
+      throw withDiskFull(error);
+    }
+  }
+
+  get(reference: string): Image {
+    const parsed = parseReference(reference);
+    if (parsed.kind === 'digest') return this.#rows.image(parsed.digest) ?? notFound(parsed.digest);
+    const { name, tag, digest } = withDefaultTag(parsed);
+    const id = digest === undefined ? this.#rows.taggedImage(name, tag ?? '') : this.#rows.digestedImage(name, digest);
+    const image = id === undefined ? undefined : this.#rows.image(id);
+    if (image !== undefined) return image;
+    const hex = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(reference)?.[1];
+    const ids = hex === undefined ? [] : this.#rows.imageIdsBeginning(hex);
+    const byPrefix = ids.length === 1 ? this.#rows.image(ids[0] as string) : undefined;
+    return byPrefix ?? notFound(familiar(withDefaultTag(parsed)));
+  }
+
+  list(): readonly Image[] {
+    return this.#rows
+      .imageIds()
+      .map((id) => this.#rows.image(id))
+      .filter((image) => image !== undefined)
+      .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
+  }
+
+  rootfs(image: Image): Rootfs {
+    return { layers: this.#layers.layerFiles(image.layers.map((layer) => layer.diffId)) };
+  }
+
+  lease(image: Image, owner: string): void {
+    if (this.#rows.anyImage(image.id) === undefined) throw imageNotFound(image.id);
+    this.#rows.transaction(() => this.#rows.putLease(owner, image.id));
+  }
+
+  leased(owner: string): readonly Image[] {
+    return this.#rows
+      .leasedImages(owner)
+      .map((id) => this.#rows.anyImage(id))
+      .filter((image) => image !== undefined);
+  }
+
+  unlease(owner: string): void {
+    this.#rows.transaction(() => this.#rows.deleteLeases(owner));
+  }
+
+  tag(image: Image, reference: string): void {
+    const named = withDefaultTag(parseNamed(reference));
+    this.#rows.transaction(() => {
+      if (this.#rows.image(image.id) === undefined) throw imageNotFound(image.id);
+      this.#rows.putTag(named.name, named.tag ?? 'latest', image.id, this.#now());
+    });
+  }
+
+  async remove(reference: string, options: { force: boolean; prune: boolean; users: readonly ImageUser[] }): Promise<Removal[]> {
+    const removals = this.#rows.transaction(() => removeImage(this.#rows, this.get(reference), reference, options));
+    await this.collect();
+    return removals;
+  }
+
+  async load(archive: Readable, options: { progress: Progress; signal?: AbortSignal }): Promise<Image[]> {
+    return interruptible(archive, options.signal, () =>
+      loadArchive(archive, {
+        files: this.#files,
+        rows: this.#rows,
+        layers: this.#layers,
+        limits: this.#limits,
+        now: this.#now,
+        platform: { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch },
+        ...options,
+      }),
+    );
+  }
+
+  save(references: readonly string[], options: { signal?: AbortSignal } = {}): Readable {
+    const chosen = references.map((reference) => ({ reference, image: this.get(reference) }));
+    const pinned = this.#layers.pin(chosen.flatMap(({ image }) => image.layers.map((layer) => layer.diffId)));
+    const archive = Readable.from(saveArchive(chosen, this.#rows, this.#layers), { objectMode: false, highWaterMark: 1 << 20 });
+    const stop = () => archive.destroy(options.signal?.reason as Error);
+    options.signal?.addEventListener('abort', stop, { once: true });
+    archive.once('close', () => {
+      pinned[Symbol.dispose]();
+      options.signal?.removeEventListener('abort', stop);
+    });
+    return archive;
+  }
+
+  async import(archive: Readable, options: ImportOptions): Promise<Image> {
+    return interruptible(archive, options.signal, () =>
+      importRootfs(archive, {
+        files: this.#files,
+        rows: this.#rows,
+        layers: this.#layers,
+        now: this.#now,
+        architecture: ARCHITECTURES[process.arch] ?? process.arch,
+        ...options,
+      }),
+    );
+  }
+
+  async collect(): Promise<number> {
+    const freedBytes = this.#rows.transaction(() => this.#forgetUnused());
+    return Math.max(freedBytes, await this.#files.removeUnknown((path, id) => this.#layers.keeps(path, id)));
+  }
+
+  async prune(options: { danglingOnly: boolean; users: readonly { imageId: string }[]; matches?: (image: Image) => boolean }): Promise<{
+    deleted: Removal[];
+    reclaimedBytes: number;
+  }> {
+    const used = new Set(options.users.map((user) => user.imageId));
+    const deleted = this.#rows.transaction(() => {
+      const removals: Removal[] = [];
+      for (const id of this.#rows.imageIds()) {
+        const image = this.#rows.image(id);
+        if (image === undefined || used.has(id)) continue;
+        if (options.danglingOnly && image.tags.length > 0) continue;
+        if (options.matches !== undefined && !options.matches(image)) continue;
+        for (const { name, tag } of this.#rows.tags(id)) {
+          removals.push({ Untagged: familiar({ kind: 'named', name, tag }) });
+          this.#rows.deleteTag(name, tag);
+        }
+        for (const { name, digest } of this.#rows.digests(id)) {
+          removals.push({ Untagged: familiar({ kind: 'named', name, digest }) });
+          this.#rows.deleteDigest(name, digest);
+        }
+        dropImage(this.#rows, image, removals);
+      }
+      return removals;
+    });
+    return { deleted, reclaimedBytes: await this.collect() };
+  }
+
+  /** Small facts kept beside the images (which of the local ones were made already). */
+  fact(key: string): string | undefined {
+    return this.#rows.fact(key);
+  }
+
+  setFact(key: string, value: string): void {
+    this.#rows.transaction(() => this.#rows.putFact(key, value));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#rows.close();
+  }
+
+  /** Deletes the rows of what nothing needs. Gives the bytes of content that go with them. */
+  #forgetUnused(): number {
+    let freedBytes = 0;
+    for (const id of this.#rows.removedIds()) if (!this.#rows.isLeased(id)) this.#rows.deleteImage(id);
+    for (const layer of this.#rows.unusedLayers()) {
+      if (this.#layers.isPinned(layer.diff_id)) continue;
+      this.#rows.deleteLayer(layer.diff_id);
+      freedBytes += layer.content_bytes;
+    }
+    const needed = new Set(this.#rows.allLayerChains().map((chain) => this.#layers.mergeOf(chain)));
+    for (const { id } of this.#rows.merged()) if (!needed.has(id) && !this.#layers.isPinned(id)) this.#rows.deleteMerged(id);
+    return freedBytes;
+  }
+}
+
+function notFound(reference: string): never {
+  throw imageNotFound(reference);
+}
+
+/** A stream that hangs is ended by the signal; what it is ended with is what the caller sees. */
+async function interruptible<T>(archive: Readable, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  const stop = () => archive.destroy(signal?.reason as Error);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await work();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw withDiskFull(error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
