@@ -42,6 +42,10 @@ export class MemoryImages implements Images {
     this.leases.delete(owner);
   }
 
+  leased(owner: string): readonly Image[] {
+    return [...this.#images.values()].filter((image) => image.id === this.leases.get(owner));
+  }
+
   tag(): void {
     throw absent();
   }
