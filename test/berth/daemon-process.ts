@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Readable } from 'node:stream';
 
-const main = fileURLToPath(new URL('../../programs/berthd/src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../programs/berthd/src/main.mjs', import.meta.url));
 
 /** What the daemon says about itself once it is ready. */
 export interface DaemonFacts {
