@@ -3,4 +3,6 @@
  * keeps nothing of its own: what Docker's clients say becomes calls on the engine, what the engine tells becomes Docker's
  * JSON, streams, sentences and status codes.
  */
-export { createDockerApi, type DockerApi, type DockerApiOptions, type Log } from './docker-api.ts';
+export type { Log } from './context.ts';
+export { createDockerApi, type DockerApi, type DockerApiOptions } from './docker-api.ts';
+export { configTable, hostConfigTable, type OptionRow } from './create/option-table.ts';

@@ -11,14 +11,14 @@ export class Filters {
   static readonly none = new Filters(new Map());
 
   /**
-   * Reads both spellings: `{"name":["a"]}` and the older `{"name":{"a":true}}`. Only names in `known` are allowed. Faults
+   * Reads both spellings: `{"name":["a"]}` and the older `{"name":{"a":true}}`. Only names in `known`, when given, are allowed. Faults
    * (kind `invalid`): `filters-broken`, `filter-unknown` ("invalid filter 'x'").
    */
-  static parse(text: string | undefined, known: readonly string[]): Filters {
+  static parse(text: string | undefined, known: readonly string[] | undefined): Filters {
     if (text === undefined || text === '') return Filters.none;
     const values = new Map<string, readonly string[]>();
     for (const [name, value] of Object.entries(readObject(text))) {
-      if (!known.includes(name)) throw new Fault('invalid', 'filter-unknown', `invalid filter '${name}'`);
+      if (known?.includes(name) === false) throw new Fault('invalid', 'filter-unknown', `invalid filter '${name}'`);
       values.set(name, readValues(name, value));
     }
     return new Filters(values);

@@ -1,0 +1,160 @@
+import { defaultDetachKeys, frame, parseDetachKeys, parseMoment, rfc3339NanoFixed } from '@berth/docker-wire';
+import type { ContainerView, LogOptions, WaitCondition } from '@berth/engine';
+import type { FastifyInstance } from 'fastify';
+import { pump, streamType } from '../attach-pump.ts';
+import type { Context } from '../context.ts';
+import { answerFor, invalid, notYet } from '../faults.ts';
+import { takeOver } from '../hijack.ts';
+import { Query } from '../query.ts';
+import { ResponseStream } from '../response-stream.ts';
+import { requestMinor } from '../versions.ts';
+import { StatisticsView } from '../view/statistics.ts';
+
+type WithId = { Params: { id: string } };
+
+/** What flows from and to containers: attach, logs, statistics, and the wait for their end. */
+export function containerStreamArea(app: FastifyInstance, context: Context): void {
+  const { engine } = context;
+
+  app.post<WithId>('/containers/:id/attach', async (request, reply) => {
+    const query = new Query(request);
+    const detachKeys = parseDetachKeys(query.text('detachKeys') || defaultDetachKeys);
+    const view = engine.container(request.params.id);
+    const { id, terminal, openStdin } = view.definition;
+    if (view.state.phase === 'paused') {
+      throw invalid('paused', `container ${request.params.id} is paused, unpause the container before attach`);
+    }
+    const stop = new AbortController();
+    const streams = { stdin: query.flag('stdin') && openStdin, stdout: query.flag('stdout'), stderr: query.flag('stderr') };
+    const attachment = await engine.attachContainer(id, {
+      ...streams,
+      logs: query.flag('logs'),
+      stream: query.flag('stream'),
+      signal: AbortSignal.any([stop.signal, context.closing]),
+    });
+    const connection = takeOver(request, reply, streamType(terminal, requestMinor(request.raw)));
+    connection.signal.addEventListener('abort', () => stop.abort(), { once: true });
+    if (connection.signal.aborted) stop.abort();
+    engine.emit({ type: 'container', action: 'attach', actorId: id, attributes: actorOf(view) });
+    try {
+      const outcome = await pump(connection, attachment, { ...streams, terminal, detachKeys, stop: () => stop.abort() });
+      if (outcome === 'detached') engine.emit({ type: 'container', action: 'detach', actorId: id, attributes: actorOf(view) });
+    } catch (error) {
+      context.log.warn({ err: error, container: id }, 'an attached stream broke');
+    }
+    await connection.end();
+  });
+
+  app.get('/containers/:id/attach/ws', () => {
+    throw notYet('Attaching by web socket is', 'attach by connection upgrade works');
+  });
+
+  app.get<WithId>('/containers/:id/logs', async (request, reply) => {
+    const query = new Query(request);
+    const wanted = { stdout: query.flag('stdout'), stderr: query.flag('stderr') };
+    if (!wanted.stdout && !wanted.stderr) throw invalid('no-stream', 'Bad parameters: you must choose at least one stream');
+    const { id, terminal } = engine.container(request.params.id).definition;
+    const options = { ...wanted, ...logRange(query), follow: query.flag('follow') };
+    const timestamps = query.flag('timestamps');
+    const stream = new ResponseStream(context, reply, streamType(terminal, requestMinor(request.raw)));
+    const stamp = new LineStamps();
+    try {
+      for await (const record of engine.logs(id, { ...options, signal: stream.signal })) {
+        const data = timestamps ? stamp.apply(record.stream, record.data, record.timeNs) : record.data;
+        if (!(await stream.write(terminal ? data : frame(record.stream, data)))) break;
+      }
+    } catch (error) {
+      if (!stream.signal.aborted) {
+        context.log.warn({ err: error, container: id }, 'a log stream broke');
+        const message = Buffer.from(`${answerFor(error).message}\n`);
+        await stream.write(terminal ? message : frame('systemerr', message));
+      }
+    }
+    stream.end();
+  });
+
+  app.get<WithId>('/containers/:id/stats', async (request, reply) => {
+    const query = new Query(request);
+    const { id } = engine.container(request.params.id).definition;
+    const endless = query.flag('stream', true);
+    const view = new StatisticsView(engine, id);
+    if (!endless && query.flag('one-shot')) return view.sample();
+    const stream = new ResponseStream(context, reply, 'application/json');
+    try {
+      if (endless) {
+        for await (const sample of view.every(1000, stream.signal)) if (!(await stream.writeJson(sample))) break;
+      } else {
+        // Two samples, so that the one given has a previous one to compare with.
+        await view.sample();
+        await view.pause(1000, stream.signal);
+        await stream.writeJson(await view.sample());
+      }
+    } catch (error) {
+      if (!stream.signal.aborted) await stream.fail(error);
+    }
+    stream.end();
+    return reply;
+  });
+
+  app.post<WithId>('/containers/:id/wait', async (request, reply) => {
+    const text = new Query(request).text('condition') || 'not-running';
+    const { id } = engine.container(request.params.id).definition;
+    if (!isCondition(text)) throw invalid('condition-invalid', `invalid condition: ${JSON.stringify(text)}`);
+    // Registered before the head goes out: the client starts the container when it sees the head.
+    const gone = new AbortController();
+    const result = engine.waitContainer(id, text, AbortSignal.any([gone.signal, context.closing]));
+    result.catch(() => undefined);
+    const stream = new ResponseStream(context, reply, 'application/json');
+    stream.signal.addEventListener('abort', () => gone.abort(), { once: true });
+    try {
+      const { exitCode, error } = await result;
+      await stream.writeJson({ StatusCode: exitCode, ...(error === undefined || error === '' ? {} : { Error: { Message: error } }) });
+    } catch (error) {
+      if (!stream.signal.aborted) await stream.writeJson({ StatusCode: -1, Error: { Message: answerFor(error).message } });
+    }
+    stream.end();
+  });
+}
+
+function isCondition(text: string): text is WaitCondition {
+  return text === 'not-running' || text === 'next-exit' || text === 'removed';
+}
+
+function logRange(query: Query): Pick<LogOptions, 'sinceNs' | 'untilNs' | 'tail'> {
+  const now = Date.now();
+  const moment = (name: string) => (['', '0'].includes(query.text(name)) ? undefined : parseMoment(query.text(name), now));
+  const sinceNs = moment('since');
+  const untilNs = moment('until');
+  const tail = query.text('tail');
+  return {
+    ...(sinceNs === undefined ? {} : { sinceNs }),
+    // Docker's bound is inclusive.
+    ...(untilNs === undefined ? {} : { untilNs: untilNs + 1n }),
+    // Anything that is no number means all, as in Docker.
+    ...(/^\d+$/.test(tail) ? { tail: Number(tail) } : {}),
+  };
+}
+
+/** Puts a time before each line, also where a line comes in several pieces. */
+export class LineStamps {
+  readonly #midLine = { stdout: false, stderr: false };
+
+  apply(stream: 'stdout' | 'stderr', data: Buffer, timeNs: bigint): Buffer {
+    const prefix = Buffer.from(`${rfc3339NanoFixed(timeNs)} `);
+    const parts: Buffer[] = [];
+    let at = 0;
+    while (at < data.length) {
+      const newline = data.indexOf(10, at);
+      const end = newline < 0 ? data.length : newline + 1;
+      if (!this.#midLine[stream]) parts.push(prefix);
+      parts.push(data.subarray(at, end));
+      this.#midLine[stream] = newline < 0;
+      at = end;
+    }
+    return Buffer.concat(parts);
+  }
+}
+
+function actorOf(view: ContainerView): Record<string, string> {
+  return { ...view.definition.labels, image: view.definition.imageReference, name: view.definition.name };
+}

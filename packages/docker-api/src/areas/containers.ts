@@ -1,0 +1,168 @@
+import { createContainerSchema, parseSignal, requireSignal } from '@berth/docker-wire';
+import { Fault, isFault } from '@berth/kit';
+import type { ContainerView } from '@berth/engine';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { jsonBody } from '../body.ts';
+import { listContainers, pruneFilter } from '../container-filters.ts';
+import type { Context } from '../context.ts';
+import { checkedName, mapContainer } from '../create/new-container.ts';
+import { invalid } from '../faults.ts';
+import { Query } from '../query.ts';
+import { requestMinor } from '../versions.ts';
+import { inspectView } from '../view/container-inspect.ts';
+import { summaryView } from '../view/container-summary.ts';
+import { startSentence } from '../view/start-sentence.ts';
+import { topView } from '../view/top.ts';
+
+type WithId = { Params: { id: string } };
+
+/** Containers but for their streams: create, list, inspect, and what is done to them. */
+export function containerArea(app: FastifyInstance, context: Context): void {
+  const { engine } = context;
+
+  app.post('/containers/create', async (request, reply) => {
+    const query = new Query(request);
+    const name = query.text('name');
+    if (query.has('name') && name !== '') checkedName(name);
+    const body = await jsonBody(request, createContainerSchema, 'ContainerConfigWrapper');
+    if (body.Image === '' && (body.Cmd ?? []).length === 0 && body.HostConfig === undefined) {
+      throw invalid('config-empty', 'config cannot be empty in order to create a container');
+    }
+    if (body.Image === '') throw invalid('image-missing', 'no image specified');
+    const minor = requestMinor(request.raw);
+    const mapped = mapContainer(body, name, engine.images.get(body.Image), engine, minor);
+    const made = await engine.createContainer(mapped.container);
+    return reply.code(201).send({ Id: made.id, Warnings: [...mapped.warnings, ...made.warnings] });
+  });
+
+  app.get('/containers/json', async (request) => {
+    const query = new Query(request);
+    const minor = requestMinor(request.raw);
+    const views = listContainers(engine, { all: query.flag('all'), limit: query.integer('limit'), filters: query.text('filters') });
+    const withSize = query.flag('size');
+    const nowMs = Date.now();
+    return Promise.all(views.map(async (view) => summaryView(view, engine, minor, nowMs, withSize ? await sizeOf(context, view) : undefined)));
+  });
+
+  app.get<WithId>('/containers/:id/json', async (request) => {
+    const view = engine.container(request.params.id);
+    return inspectView(view, engine, requestMinor(request.raw), new Query(request).flag('size') ? await sizeOf(context, view) : undefined);
+  });
+
+  app.get<WithId>('/containers/:id/top', async (request) => {
+    const rows = await engine.processes(request.params.id);
+    return topView(rows, new Query(request).text('ps_args') || '-ef', Date.now());
+  });
+
+  app.post<WithId>('/containers/:id/start', async (request, reply) => {
+    const { id } = request.params;
+    try {
+      await engine.startContainer(id);
+    } catch (error) {
+      throw startSentence(error, engine.container(id).definition.args[0] ?? '');
+    }
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/stop', async (request, reply) => {
+    await engine.stopContainer(request.params.id, stopOptions(request));
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/restart', async (request, reply) => {
+    const { id } = request.params;
+    try {
+      await engine.restartContainer(id, stopOptions(request));
+    } catch (error) {
+      if (isFault(error, 'container-not-found')) throw error;
+      throw startSentence(error, engine.container(id).definition.args[0] ?? '');
+    }
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/kill', async (request, reply) => {
+    const { id } = request.params;
+    const text = new Query(request).text('signal');
+    const signal = text === '' ? 9 : parseSignal(text);
+    try {
+      await engine.killContainer(id, requireSignal(signal));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw new Fault(error.kind, error.code, `cannot kill container: ${id}: ${error.message}`, { cause: error });
+    }
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/pause', async (request, reply) => {
+    await engine.pauseContainer(request.params.id);
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/unpause', async (request, reply) => {
+    await engine.unpauseContainer(request.params.id);
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/rename', async (request, reply) => {
+    const name = new Query(request).text('name');
+    if (name === '') throw invalid('name-empty', 'Neither old nor new names may be empty');
+    const view = engine.container(request.params.id);
+    if (view.definition.name === name.replace(/^\//, '')) {
+      throw invalid('name-same', 'Renaming a container with the same name as its current name');
+    }
+    try {
+      await engine.renameContainer(request.params.id, checkedName(name));
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code === 'container-not-found') throw error;
+      throw new Fault(error.kind, error.code, `Error when allocating new name: ${error.message}`, { cause: error });
+    }
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/resize', async (request, reply) => {
+    await engine.resizeContainer(request.params.id, terminalSize(request));
+    return reply.code(200).send();
+  });
+
+  app.delete<WithId>('/containers/:id', async (request, reply) => {
+    const query = new Query(request);
+    if (query.flag('link')) throw invalid('link-unsupported', 'Berth makes no links between containers, so there is none to remove');
+    await engine.removeContainer(request.params.id, { force: query.flag('force'), volumes: query.flag('v') });
+    return reply.code(204).send();
+  });
+
+  app.post('/containers/prune', async (request) => {
+    const matches = pruneFilter(new Query(request).text('filters'));
+    const { deleted, reclaimedBytes } = await engine.pruneContainers(({ definition }) => matches(definition.createdAtMs, definition.labels));
+    return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimedBytes };
+  });
+}
+
+/** `h` and `w` of a resize. */
+export function terminalSize(request: FastifyRequest): { rows: number; columns: number } {
+  const query = new Query(request);
+  const read = (name: string) => {
+    const value = query.integer(name);
+    if (value === undefined || value < 0 || value > 65_535) {
+      throw invalid('size-invalid', `strconv.ParseUint: parsing ${JSON.stringify(query.text(name))}: ${value === undefined ? 'invalid syntax' : 'value out of range'}`);
+    }
+    return value;
+  };
+  return { rows: read('h'), columns: read('w') };
+}
+
+function stopOptions(request: FastifyRequest): { signal?: number; timeoutSeconds?: number } {
+  const query = new Query(request);
+  const timeoutSeconds = query.integer('t');
+  const signal = query.text('signal');
+  return {
+    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    ...(signal === '' ? {} : { signal: requireSignal(parseSignal(signal)) }),
+  };
+}
+
+async function sizeOf(context: Context, view: ContainerView): Promise<{ rw: number; root: number }> {
+  const { id, imageId } = view.definition;
+  const image = context.engine.images.list().find((candidate) => candidate.id === imageId);
+  return { rw: await context.engine.writableSize(id), root: image?.sizeBytes ?? 0 };
+}

@@ -1,0 +1,132 @@
+import { connectNetworkSchema, createNetworkSchema, disconnectNetworkSchema, Filters, invalidFilter, matchesName, type CreateNetworkRequest } from '@berth/docker-wire';
+import { Fault } from '@berth/kit';
+import type { NetworkView, NewNetwork } from '@berth/engine';
+import type { FastifyInstance } from 'fastify';
+import { jsonBody } from '../body.ts';
+import { pruneFilter } from '../container-filters.ts';
+import type { Context } from '../context.ts';
+import { endpointFor } from '../create/networks.ts';
+import { invalid, notYet } from '../faults.ts';
+import { Query } from '../query.ts';
+import { requestMinor } from '../versions.ts';
+import { isPredefined, networkView } from '../view/network.ts';
+
+type WithId = { Params: { id: string } };
+
+export function networkArea(app: FastifyInstance, context: Context): void {
+  const { engine } = context;
+
+  app.get('/networks', (request) => {
+    const minor = requestMinor(request.raw);
+    return listNetworks(engine.networks(), new Query(request).text('filters')).map((network) => networkView(network, minor, engine, false));
+  });
+
+  app.get<WithId>('/networks/:id', (request) => {
+    const scope = new Query(request).text('scope');
+    const network = engine.network(request.params.id);
+    if (scope !== '' && scope !== 'local') throw new Fault('not-found', 'network-not-found', `network ${request.params.id} not found`);
+    return networkView(network, requestMinor(request.raw), engine, true);
+  });
+
+  app.post('/networks/create', async (request, reply) => {
+    const body = await jsonBody(request, createNetworkSchema, 'NetworkCreateRequest');
+    const made = await engine.createNetwork(newNetwork(body));
+    return reply.code(201).send({ Id: made.id, Warning: made.warning });
+  });
+
+  app.delete<WithId>('/networks/:id', async (request, reply) => {
+    await engine.removeNetwork(request.params.id);
+    return reply.code(204).send();
+  });
+
+  app.post<WithId>('/networks/:id/connect', async (request, reply) => {
+    const body = await jsonBody(request, connectNetworkSchema, 'NetworkConnect');
+    const container = engine.container(body.Container);
+    if (request.params.id === 'host') {
+      throw invalid('network-host', 'container cannot be disconnected from host network or connected to host network');
+    }
+    const network = engine.network(request.params.id);
+    const mode = (container.definition.personality['HostConfig'] as { NetworkMode?: string } | undefined)?.NetworkMode;
+    if (network.driver === 'none' || mode === 'none') {
+      throw new Fault('forbidden', 'network-none', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
+    }
+    const { network: _name, ...wishes } = endpointFor(network.name, body.EndpointConfig);
+    await engine.connectNetwork(network.id, container.definition.id, wishes);
+    return reply.code(200).send();
+  });
+
+  app.post<WithId>('/networks/:id/disconnect', async (request, reply) => {
+    const body = await jsonBody(request, disconnectNetworkSchema, 'NetworkDisconnect');
+    await engine.disconnectNetwork(request.params.id, body.Container, { force: body.Force });
+    return reply.code(200).send();
+  });
+
+  app.post('/networks/prune', async (request) => {
+    const matches = pruneFilter(new Query(request).text('filters'));
+    const deleted = await engine.pruneNetworks((network) => matches(network.createdAtMs, network.labels));
+    return { NetworksDeleted: deleted.length === 0 ? null : deleted };
+  });
+}
+
+function listNetworks(networks: readonly NetworkView[], text: string): NetworkView[] {
+  const filters = Filters.parse(text, ['dangling', 'driver', 'id', 'label', 'label!', 'name', 'scope', 'type']);
+  const dangling = filters.boolean('dangling');
+  for (const type of filters.values('type')) if (!['custom', 'builtin'].includes(type)) throw invalidFilter('type', [type]);
+  return networks.filter(
+    (network) =>
+      filters.any('name', (value) => matchesName(value, network.name)) &&
+      filters.any('id', (value) => matchesName(value, network.id)) &&
+      filters.any('driver', (value) => value === (network.driver === 'none' ? 'null' : network.driver)) &&
+      filters.any('scope', (value) => value === 'local') &&
+      filters.any('type', (value) => (value === 'builtin') === isPredefined(network)) &&
+      filters.labels(network.labels) &&
+      (dangling === undefined || (!isPredefined(network) && network.endpoints.length === 0) === dangling),
+  );
+}
+
+/** Options of the bridge driver whose default is all that is supported, and those that only name things. */
+const fixedOptions: Readonly<Record<string, string>> = {
+  'com.docker.network.bridge.enable_icc': 'true',
+  'com.docker.network.bridge.enable_ip_masquerade': 'true',
+};
+const knownOptions = new Set(['com.docker.network.driver.mtu']);
+
+/** Faults with Docker's sentences where Docker refuses, 501 where Berth does. */
+export function newNetwork(body: CreateNetworkRequest): NewNetwork {
+  if (body.Name.trim() === '') throw invalid('name-invalid', 'invalid network name: name is empty');
+  const driver = body.Driver === '' || body.Driver === 'default' ? 'bridge' : body.Driver;
+  if (driver === 'host' || driver === 'null') {
+    throw new Fault('forbidden', 'driver-single', `only one instance of "${driver}" network is allowed`);
+  }
+  if (['macvlan', 'ipvlan', 'overlay'].includes(driver)) throw notYet(`The network driver ${driver} is`, 'bridge is');
+  if (driver !== 'bridge') throw new Fault('not-found', 'driver-unknown', `plugin "${driver}" not found`);
+  if (body.ConfigOnly || (body.ConfigFrom?.Network ?? '') !== '') throw notYet('--config-only and --config-from are');
+  if (body.Ingress) throw notYet('--ingress is', 'it belongs to swarms');
+  if (body.Scope !== '' && body.Scope !== 'local') throw notYet(`--scope ${body.Scope} is`, 'networks are local');
+  if (body.EnableIPv6 === true) throw notYet('--ipv6 is', 'networks are IPv4 so far');
+  if (body.EnableIPv4 === false) throw notYet('A network without IPv4 is');
+  for (const [name, value] of Object.entries(body.Options)) {
+    const only = fixedOptions[name];
+    if (only !== undefined && value !== only) throw notYet(`The network option ${name}=${value} is`);
+    if (only === undefined && !knownOptions.has(name)) throw notYet(`The network option ${name} is`);
+  }
+  const ipamDriver = body.IPAM?.Driver ?? '';
+  if (ipamDriver !== '' && ipamDriver !== 'default') throw new Fault('not-found', 'driver-unknown', `plugin "${ipamDriver}" not found`);
+  return {
+    name: body.Name,
+    driver,
+    internal: body.Internal,
+    attachable: body.Attachable,
+    enableIpv6: false,
+    pools: (body.IPAM?.Config ?? []).map((pool) => ({
+      ...(pool.Subnet === '' ? {} : { subnet: pool.Subnet }),
+      ...(pool.Gateway === '' ? {} : { gateway: pool.Gateway }),
+      ...(pool.IPRange === '' ? {} : { range: pool.IPRange }),
+      ...(Object.keys(pool.AuxiliaryAddresses).length === 0 ? {} : { reserved: pool.AuxiliaryAddresses }),
+    })),
+    ipamDriver: 'default',
+    ipamOptions: body.IPAM?.Options ?? {},
+    options: body.Options,
+    labels: body.Labels,
+  };
+}

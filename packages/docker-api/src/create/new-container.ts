@@ -1,0 +1,104 @@
+import type { CreateContainerRequest } from '@berth/docker-wire';
+import { hostConfigSchema } from '@berth/docker-wire';
+import type { Engine, NewContainer } from '@berth/engine';
+import type { Image } from '@berth/images';
+import { invalid } from '../faults.ts';
+import { capabilitiesFor } from './capabilities.ts';
+import { limitsFor } from './limits.ts';
+import { tmpfsMounts } from './mounts.ts';
+import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
+import { judgeOptions } from './option-table.ts';
+import { personalityOf } from './personality.ts';
+import { mergeProcess, processEnv } from './process-config.ts';
+
+export interface Mapped {
+  readonly container: NewContainer;
+  readonly warnings: readonly string[];
+}
+
+/** What `docker create` says, as the engine understands it. Everything that is wrong or missing is said here, before anything is made. */
+export function mapContainer(request: CreateContainerRequest, name: string, image: Image, engine: Engine, minor: number): Mapped {
+  const host = request.HostConfig ?? hostConfigSchema.parse({});
+  const facts = engine.facts();
+  const warnings = judgeOptions(request, host);
+  const defaults = image.configuration.config ?? {};
+  const process = mergeProcess(request, defaults);
+  const { requests: ports, exposed } = portsFor(host, process.exposedPorts);
+  const runtime = runtimeFor(host.Runtime, facts);
+  const networks = networksFor(request, host, minor);
+  const first = networks[0]?.network;
+
+  const volumes = Object.keys(defaults.Volumes ?? {});
+  if (volumes.length > 0) {
+    warnings.push(`The image declares volumes (${volumes.join(', ')}); Berth has no volumes yet, so they live in the container's writable layer`);
+  }
+  if (imageHasHealthcheck(defaults) && request.Healthcheck?.Test[0] !== 'NONE') {
+    warnings.push('The image declares a health check; Berth does not run health checks yet');
+  }
+  const { shmBytes, rlimits, ...limits } = limitsFor(host, facts.cpus);
+  return {
+    warnings,
+    container: {
+      ...(name === '' ? {} : { name: checkedName(name) }),
+      imageId: image.id,
+      imageReference: request.Image,
+      runtime,
+      args: process.args,
+      env: processEnv(process.env, request.Tty),
+      cwd: process.cwd === '' ? '/' : process.cwd,
+      user: process.user,
+      additionalGroups: host.GroupAdd,
+      terminal: request.Tty,
+      openStdin: request.OpenStdin,
+      stdinOnce: request.StdinOnce,
+      hostname: request.Hostname,
+      domainname: request.Domainname,
+      labels: process.labels,
+      stopSignal: process.stopSignalNumber,
+      stopTimeoutSeconds: request.StopTimeout ?? 10,
+      init: host.Init ?? false,
+      readonlyRootfs: host.ReadonlyRootfs,
+      mounts: tmpfsMounts(host),
+      sysctls: host.Sysctls,
+      capabilities: capabilitiesFor(host),
+      noNewPrivileges: host.SecurityOpt.some((option) => /^no-new-privileges([=:]true)?$/.test(option)),
+      shmBytes,
+      rlimits,
+      ...limits,
+      extraHosts: extraHostsFor(host.ExtraHosts, () => gatewayOf(engine, first)),
+      dns: dnsServers(host.Dns),
+      dnsSearch: host.DnsSearch,
+      dnsOptions: host.DnsOptions,
+      ports: networks.length === 0 ? [] : ports,
+      autoRemove: host.AutoRemove,
+      networks,
+      personality: { ...personalityOf(request, { ...host, NetworkMode: modeNetwork(host.NetworkMode) }, process, exposed, runtime) },
+    },
+  };
+}
+
+/** Docker's rule for names. The leading slash some clients send doesn't count. */
+export function checkedName(name: string): string {
+  const plain = name.replace(/^\//, '');
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(plain)) {
+    throw invalid('name-invalid', `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+  }
+  return plain;
+}
+
+function runtimeFor(wanted: string, facts: ReturnType<Engine['facts']>): string {
+  if (wanted === '') return facts.defaultRuntime;
+  if (!facts.runtimes.some((runtime) => runtime.name === wanted)) {
+    throw invalid('runtime-unknown', `unknown or invalid runtime name: ${wanted}`);
+  }
+  return wanted;
+}
+
+function gatewayOf(engine: Engine, network: string | undefined): string | undefined {
+  return network === undefined ? undefined : engine.network(network).pools[0]?.gateway;
+}
+
+function imageHasHealthcheck(defaults: Readonly<Record<string, unknown>>): boolean {
+  const test = (defaults['Healthcheck'] as { Test?: unknown } | null | undefined)?.Test;
+  return Array.isArray(test) && test.length > 0 && test[0] !== 'NONE';
+}

@@ -1,0 +1,126 @@
+import type { CreateContainerRequest, HostConfigRequest } from '@berth/docker-wire';
+import { effectiveSwap } from './limits.ts';
+import type { ProcessConfig } from './process-config.ts';
+
+/** Docker's own view of a container, kept with it and given back by inspect: Config and HostConfig as dockerd fills them in. */
+export interface Personality {
+  readonly Config: Readonly<Record<string, unknown>>;
+  readonly HostConfig: Readonly<Record<string, unknown>>;
+}
+
+const orNull = <T>(list: readonly T[]) => (list.length === 0 ? null : list);
+
+export function personalityOf(
+  request: CreateContainerRequest,
+  host: HostConfigRequest,
+  process: ProcessConfig,
+  exposed: readonly string[],
+  runtime: string,
+): Personality {
+  return {
+    Config: {
+      Hostname: request.Hostname,
+      Domainname: request.Domainname,
+      User: process.user,
+      AttachStdin: request.AttachStdin,
+      AttachStdout: request.AttachStdout,
+      AttachStderr: request.AttachStderr,
+      ...(exposed.length === 0 ? {} : { ExposedPorts: Object.fromEntries(exposed.map((key) => [key, {}])) }),
+      Tty: request.Tty,
+      OpenStdin: request.OpenStdin,
+      StdinOnce: request.StdinOnce,
+      Env: process.env,
+      Cmd: process.cmd ?? null,
+      ...(request.Healthcheck === undefined ? {} : { Healthcheck: { Test: request.Healthcheck.Test } }),
+      Image: request.Image,
+      Volumes: null,
+      WorkingDir: process.cwd,
+      Entrypoint: process.entrypoint ?? null,
+      ...(request.NetworkDisabled ? { NetworkDisabled: true } : {}),
+      OnBuild: null,
+      Labels: process.labels,
+      ...(process.stopSignal === '' ? {} : { StopSignal: process.stopSignal }),
+      ...(request.StopTimeout === undefined ? {} : { StopTimeout: request.StopTimeout }),
+      ...(request.Shell === undefined ? {} : { Shell: request.Shell }),
+    },
+    HostConfig: {
+      Binds: null,
+      ContainerIDFile: host.ContainerIDFile,
+      LogConfig: { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} },
+      NetworkMode: host.NetworkMode === '' || host.NetworkMode === 'default' ? 'bridge' : host.NetworkMode,
+      PortBindings: host.PortBindings,
+      RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+      AutoRemove: host.AutoRemove,
+      VolumeDriver: host.VolumeDriver,
+      VolumesFrom: null,
+      ConsoleSize: host.ConsoleSize ?? [0, 0],
+      ...(Object.keys(host.Annotations).length === 0 ? {} : { Annotations: host.Annotations }),
+      ...(host.Mounts.length === 0 ? {} : { Mounts: host.Mounts.map(mountView) }),
+      CapAdd: host.CapAdd ?? null,
+      CapDrop: host.CapDrop ?? null,
+      CgroupnsMode: host.CgroupnsMode || 'private',
+      Dns: host.Dns,
+      DnsOptions: host.DnsOptions,
+      DnsSearch: host.DnsSearch,
+      ExtraHosts: orNull(host.ExtraHosts),
+      GroupAdd: orNull(host.GroupAdd),
+      IpcMode: host.IpcMode || 'private',
+      Cgroup: host.Cgroup,
+      Links: null,
+      OomScoreAdj: host.OomScoreAdj,
+      PidMode: '',
+      Privileged: host.Privileged,
+      PublishAllPorts: host.PublishAllPorts,
+      ReadonlyRootfs: host.ReadonlyRootfs,
+      SecurityOpt: orNull(host.SecurityOpt),
+      ...(Object.keys(host.Tmpfs).length === 0 ? {} : { Tmpfs: host.Tmpfs }),
+      UTSMode: '',
+      UsernsMode: host.UsernsMode,
+      ShmSize: host.ShmSize === 0 ? 64 * 1024 * 1024 : host.ShmSize,
+      ...(Object.keys(host.Sysctls).length === 0 ? {} : { Sysctls: host.Sysctls }),
+      Runtime: runtime,
+      Isolation: '',
+      CpuShares: host.CpuShares,
+      Memory: host.Memory,
+      NanoCpus: host.NanoCpus,
+      CgroupParent: '',
+      BlkioWeight: 0,
+      BlkioWeightDevice: [],
+      BlkioDeviceReadBps: [],
+      BlkioDeviceWriteBps: [],
+      BlkioDeviceReadIOps: [],
+      BlkioDeviceWriteIOps: [],
+      CpuPeriod: host.CpuPeriod,
+      CpuQuota: host.CpuQuota,
+      CpuRealtimePeriod: 0,
+      CpuRealtimeRuntime: 0,
+      CpusetCpus: '',
+      CpusetMems: '',
+      Devices: [],
+      DeviceCgroupRules: null,
+      DeviceRequests: null,
+      MemoryReservation: host.MemoryReservation,
+      MemorySwap: effectiveSwap(host.Memory, host.MemorySwap),
+      MemorySwappiness: host.MemorySwappiness ?? null,
+      OomKillDisable: false,
+      ...(host.Init === undefined ? {} : { Init: host.Init }),
+      PidsLimit: (host.PidsLimit ?? 0) > 0 ? host.PidsLimit : null,
+      Ulimits: host.Ulimits,
+      CpuCount: host.CpuCount,
+      CpuPercent: host.CpuPercent,
+      IOMaximumIOps: host.IOMaximumIOps,
+      IOMaximumBandwidth: host.IOMaximumBandwidth,
+      MaskedPaths: host.MaskedPaths ?? [],
+      ReadonlyPaths: host.ReadonlyPaths ?? [],
+    },
+  };
+}
+
+function mountView(mount: HostConfigRequest['Mounts'][number]): Record<string, unknown> {
+  return {
+    Type: mount.Type,
+    Target: mount.Target,
+    ...(mount.ReadOnly ? { ReadOnly: true } : {}),
+    ...(mount.TmpfsOptions === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.TmpfsOptions.SizeBytes, Mode: mount.TmpfsOptions.Mode } }),
+  };
+}

@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import { Fault, type FaultKind } from '@berth/kit';
+
+/** How a kind of fault is told in HTTP, as Docker's daemon does. */
+export const statusOf: Readonly<Record<FaultKind, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  'not-found': 404,
+  conflict: 409,
+  precondition: 409,
+  unchanged: 304,
+  exhausted: 500,
+  unsupported: 501,
+  unavailable: 503,
+  deadline: 500,
+  internal: 500,
+};
+
+/** A thing of Docker's that Berth does not do yet. `what` is the subject of the sentence. */
+export function notYet(what: string, instead?: string): Fault {
+  return new Fault('unsupported', 'not-yet', `${what} not supported by Berth yet${instead === undefined ? '' : `: ${instead}`}`);
+}
+
+export function invalid(code: string, message: string): Fault {
+  return new Fault('invalid', code, message);
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly message: string;
+  /** Names the log entry of an internal error. */
+  readonly id?: string;
+}
+
+/** What a client is told about any error. Only faults speak; anything else is named by an id to look up in the log. */
+export function answerFor(error: unknown): Answer {
+  if (error instanceof Fault) {
+    if (error.kind !== 'internal') return { status: statusOf[error.kind], message: error.message };
+    const id = randomBytes(4).toString('hex');
+    return { status: 500, message: `${error.message} (error ${id})`, id };
+  }
+  const id = randomBytes(4).toString('hex');
+  return { status: 500, message: `internal error ${id}: Berth's log says more`, id };
+}

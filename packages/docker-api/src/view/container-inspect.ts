@@ -1,0 +1,193 @@
+import { portKey, rfc3339, parseContainerPorts } from '@berth/docker-wire';
+import type { ContainerState, ContainerView, EndpointView, Engine } from '@berth/engine';
+import type { PortPublication } from '@berth/network';
+import { shortId } from '@berth/kit';
+import type { Personality } from '../create/personality.ts';
+
+/** `GET /containers/{id}/json` in the shape of the version asked for. */
+export function inspectView(view: ContainerView, engine: Engine, minor: number, size: { rw: number; root: number } | undefined): Record<string, unknown> {
+  const { definition, state } = view;
+  const personality = definition.personality as unknown as Personality;
+  return {
+    Id: definition.id,
+    Created: rfc3339(definition.createdAtMs),
+    Path: definition.args[0],
+    Args: definition.args.slice(1),
+    State: stateView(state),
+    Image: definition.imageId,
+    ResolvConfPath: '',
+    HostnamePath: '',
+    HostsPath: '',
+    LogPath: view.logPath,
+    Name: `/${definition.name}`,
+    RestartCount: view.restartCount,
+    Driver: 'overlayfs',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: view.execIds.length === 0 ? null : view.execIds,
+    HostConfig: personality.HostConfig,
+    GraphDriver: { Data: {}, Name: 'overlayfs' },
+    ...(size === undefined ? {} : { SizeRw: size.rw, SizeRootFs: size.rw + size.root }),
+    Mounts: definition.mounts.filter((mount) => isMountOption(personality, mount.target)).map((mount) => ({
+      Type: 'tmpfs',
+      Source: '',
+      Destination: mount.target,
+      Mode: '',
+      RW: !mount.options.includes('ro'),
+      Propagation: '',
+    })),
+    Config: { ...personality.Config, Hostname: definition.hostname },
+    NetworkSettings: networkSettings(view, engine, minor),
+  };
+}
+
+/** Docker lists `--mount` here but not `--tmpfs`. */
+function isMountOption(personality: Personality, target: string): boolean {
+  const mounts = (personality.HostConfig['Mounts'] ?? []) as readonly { Target: string }[];
+  return mounts.some((mount) => mount.Target === target);
+}
+
+export function stateView(state: ContainerState): Record<string, unknown> {
+  const { phase } = state;
+  return {
+    Status: phase,
+    Running: phase === 'running' || phase === 'paused' || phase === 'restarting',
+    Paused: phase === 'paused',
+    Restarting: phase === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: phase === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: rfc3339(state.startedAtMs),
+    FinishedAt: rfc3339(state.finishedAtMs),
+  };
+}
+
+function networkSettings(view: ContainerView, engine: Engine, minor: number): Record<string, unknown> {
+  const networks = endpointViews(view, engine, minor);
+  const running = isRunning(view);
+  const onDefault = networks['bridge'];
+  return {
+    Bridge: '',
+    SandboxID: running ? view.definition.id : '',
+    SandboxKey: '',
+    Ports: running ? portMap(exposedPorts(view), view.publications) : {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    // Docker repeats the default network's figures here.
+    EndpointID: onDefault?.['EndpointID'] ?? '',
+    Gateway: onDefault?.['Gateway'] ?? '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: onDefault?.['IPAddress'] ?? '',
+    IPPrefixLen: onDefault?.['IPPrefixLen'] ?? 0,
+    IPv6Gateway: '',
+    MacAddress: onDefault?.['MacAddress'] ?? '',
+    Networks: networks,
+  };
+}
+
+/** `NetworkSettings.Networks`: what the container is on, or would join when started. */
+export function endpointViews(view: ContainerView, engine: Engine, minor: number): Record<string, Record<string, unknown>> {
+  const { definition } = view;
+  const result: Record<string, Record<string, unknown>> = {};
+  if (definition.networks.length === 0 && view.endpoints.length === 0) {
+    return { none: endpointView({ networkId: networkId(engine, 'none'), aliases: [], dnsNames: [], minor }) };
+  }
+  for (const endpoint of view.endpoints) {
+    result[endpoint.networkName] = endpointView({
+      endpoint,
+      networkId: endpoint.networkId,
+      aliases: aliasesOf(endpoint.aliases, endpoint.networkName, view, minor),
+      dnsNames: dnsNamesOf(endpoint.aliases, endpoint.networkName, view),
+      ...(endpoint.requestedIpv4 === undefined ? {} : { requestedIpv4: endpoint.requestedIpv4 }),
+      minor,
+    });
+  }
+  if (view.endpoints.length > 0) return result;
+  for (const wish of definition.networks) {
+    result[wish.network] = endpointView({
+      networkId: networkId(engine, wish.network),
+      aliases: aliasesOf(wish.aliases, wish.network, view, minor),
+      dnsNames: dnsNamesOf(wish.aliases, wish.network, view),
+      ...(wish.ipv4 === undefined ? {} : { requestedIpv4: wish.ipv4 }),
+      minor,
+    });
+  }
+  return result;
+}
+
+/** Until 1.44 the short id was among the aliases; since then it is among the DNS names. */
+function aliasesOf(aliases: readonly string[], network: string, view: ContainerView, minor: number): readonly string[] {
+  return network === 'bridge' || minor >= 45 ? aliases : [...new Set([...aliases, shortId(view.definition.id)])];
+}
+
+function dnsNamesOf(aliases: readonly string[], network: string, view: ContainerView): readonly string[] {
+  return network === 'bridge' ? [] : [...new Set([view.definition.name, ...aliases, shortId(view.definition.id), view.definition.hostname])];
+}
+
+function endpointView(from: {
+  endpoint?: EndpointView;
+  networkId: string;
+  aliases: readonly string[];
+  dnsNames: readonly string[];
+  requestedIpv4?: string;
+  minor: number;
+}): Record<string, unknown> {
+  const live = from.endpoint?.active === true ? from.endpoint : undefined;
+  return {
+    IPAMConfig: from.requestedIpv4 === undefined ? null : { IPv4Address: from.requestedIpv4 },
+    Links: null,
+    Aliases: from.aliases.length === 0 ? null : from.aliases,
+    ...(from.minor >= 44 ? { MacAddress: live?.mac ?? '' } : {}),
+    ...(from.minor >= 44 ? { DriverOpts: null } : {}),
+    ...(from.minor >= 48 ? { GwPriority: 0 } : {}),
+    NetworkID: live?.networkId ?? from.networkId,
+    EndpointID: live?.endpointId ?? '',
+    Gateway: live?.gateway ?? '',
+    IPAddress: live?.ipv4.address ?? '',
+    ...(from.minor < 44 ? { MacAddress: live?.mac ?? '' } : {}),
+    IPPrefixLen: live?.ipv4.prefix ?? 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: live?.ipv6?.address ?? '',
+    GlobalIPv6PrefixLen: live?.ipv6?.prefix ?? 0,
+    ...(from.minor < 44 ? { DriverOpts: null } : { DNSNames: from.dnsNames.length === 0 ? null : from.dnsNames }),
+  };
+}
+
+function networkId(engine: Engine, name: string): string {
+  return engine.networks().find((network) => network.name === name || network.id === name)?.id ?? '';
+}
+
+export function isRunning(view: ContainerView): boolean {
+  return ['running', 'paused', 'restarting'].includes(view.state.phase);
+}
+
+/** `80/tcp` keys of the ports the image or the user exposes. */
+export function exposedPorts(view: ContainerView): string[] {
+  const config = (view.definition.personality as unknown as Personality).Config;
+  return Object.keys((config['ExposedPorts'] ?? {}) as object).flatMap((text) => parseContainerPorts(text).map(portKey));
+}
+
+/** An empty host address is all addresses, which Docker lists once for IPv4 and once for IPv6. */
+export function hostAddresses(publication: PortPublication): readonly string[] {
+  return publication.hostAddress === '' ? ['0.0.0.0', '::'] : [publication.hostAddress];
+}
+
+function portMap(exposed: readonly string[], publications: readonly PortPublication[]): Record<string, unknown> {
+  const result: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const key of exposed) result[key] = null;
+  for (const publication of publications) {
+    const key = `${publication.containerPort}/${publication.protocol}`;
+    const list = result[key] ?? [];
+    list.push(...hostAddresses(publication).map((HostIp) => ({ HostIp, HostPort: String(publication.hostPort) })));
+    result[key] = list;
+  }
+  return result;
+}
