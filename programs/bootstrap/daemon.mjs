@@ -28,7 +28,7 @@ export async function startDaemon(options, node, say) {
   const output = openSync(outputPath, 'w');
   const args = [
     '--disable-warning=ExperimentalWarning',
-    join(ROOT, 'programs/berthd/src/main.ts'),
+    join(ROOT, 'programs/berthd/src/main.mjs'),
     '--state-dir',
     options.stateDir,
     '--run-dir',

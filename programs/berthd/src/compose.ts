@@ -1,0 +1,100 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createDockerApi } from '@berth/docker-api';
+import { ContainerEngine } from '@berth/engine';
+import type { Guest } from '@berth/guest';
+import { buildLocalImages, ImageStore } from '@berth/images';
+import { Fault } from '@berth/kit';
+import { HostNetworking } from '@berth/network';
+import type { RuntimeFacts } from '@berth/runtime';
+import { MicrovmRuntime } from '@berth/runtime-microvm';
+import { Store } from '@berth/store';
+import { BoundedFile } from './bounded-file.ts';
+import type { DaemonFacts } from './facts-file.ts';
+import type { Logger } from './log.ts';
+import type { BerthdOptions } from './options.ts';
+
+const TRACE_LIMIT_BYTES = 2 << 20;
+
+/** The running whole. Disposing gives back everything in reverse order; containers keep running. */
+export interface Composition extends AsyncDisposable {
+  runtimeFacts(): Pick<DaemonFacts, 'acceleration' | 'verdict' | 'warnings'>;
+}
+
+export interface ComposeContext {
+  readonly log: Logger;
+  /** What takes long, for whoever waits. */
+  readonly progress: (doing: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The one place where adapters are constructed and meet: rows, images, networks, virtual machines, engine, endpoint. */
+export async function compose(options: BerthdOptions, facts: DaemonFacts, { log, progress, signal }: ComposeContext): Promise<Composition> {
+  const guest = readGuest(options.guestDirectory);
+  const state = (name: string) => join(options.stateDirectory, name);
+  await using stack = new AsyncDisposableStack();
+
+  const traces = new BoundedFile(state('trace.jsonl'), TRACE_LIMIT_BYTES);
+  stack.defer(() => traces.close());
+  progress('opening the state');
+  const store = stack.use(await Store.open({ path: state('state.db') }));
+  const images = stack.use(await ImageStore.open({ directory: state('images'), log: log.child({ part: 'images' }) }, { signal }));
+  const networking = stack.use(
+    await HostNetworking.open({ prefix: options.prefix, runDirectory: options.runDirectory, log: log.child({ part: 'network' }) }, { signal }),
+  );
+  const runtimeLog = log.child({ part: 'microvm' });
+  const runtime = stack.use(
+    await MicrovmRuntime.open(
+      {
+        stateDirectory: state('microvm'),
+        runDirectory: join(options.runDirectory, 'vm'),
+        prefix: options.prefix,
+        guest,
+        acceleration: options.acceleration,
+        ...(options.poolSize === undefined ? {} : { pool: { size: options.poolSize } }),
+        log: (level, message) => runtimeLog[level](message),
+        progress,
+        onTrace: (trace) => traces.write(`${JSON.stringify(trace)}\n`),
+      },
+      { signal },
+    ),
+  );
+  progress('making the first images');
+  await buildLocalImages(images, { signal });
+  progress('taking up what runs');
+  const engine = stack.use(
+    await ContainerEngine.open(
+      {
+        name: 'default',
+        version: facts.version,
+        store,
+        images,
+        networking,
+        runtimes: [runtime],
+        defaultRuntime: runtime.name,
+        stateDirectory: options.stateDirectory,
+        log: log.child({ part: 'engine' }),
+      },
+      { signal },
+    ),
+  );
+  const api = stack.use(createDockerApi({ engine, log: log.child({ part: 'docker' }), version: facts.version, commit: facts.commit }));
+  await api.listen(facts.socket);
+
+  const owned = stack.move();
+  return {
+    runtimeFacts: () => plain(runtime.describe()),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function plain({ acceleration, verdict, warnings }: RuntimeFacts): Pick<DaemonFacts, 'acceleration' | 'verdict' | 'warnings'> {
+  return { acceleration, verdict, warnings };
+}
+
+/** Fault `guest-missing` when it has not been built. */
+function readGuest(directory: string): Guest {
+  const manifest = join(directory, 'manifest.json');
+  if (!existsSync(manifest)) throw new Fault('unavailable', 'guest-missing', `${directory} holds no guest: npm start builds it`);
+  return JSON.parse(readFileSync(manifest, 'utf8')) as Guest;
+}

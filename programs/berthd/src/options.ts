@@ -1,0 +1,50 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** What makes one instance; several run beside each other when all three differ. */
+export interface BerthdOptions {
+  readonly stateDirectory: string;
+  readonly runDirectory: string;
+  readonly prefix: string;
+  /** What `build-guest.ts` made. */
+  readonly guestDirectory: string;
+  /** Descriptor to which progress goes as JSON lines; absent: none. */
+  readonly progressFd: number | undefined;
+  /** `auto` finds out by booting. */
+  readonly acceleration: 'auto' | 'kvm' | 'tcg';
+  /** Virtual machines kept ready for each image in use; absent: the runtime's own default. */
+  readonly poolSize: number | undefined;
+}
+
+/** Throws a TypeError with a sentence when the command line makes no sense. */
+export function parseOptions(argv: readonly string[]): BerthdOptions {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      'state-dir': { type: 'string', default: '/var/lib/berth' },
+      'run-dir': { type: 'string', default: '/run/berth' },
+      prefix: { type: 'string', default: 'berth' },
+      'guest-dir': { type: 'string', default: resolve(import.meta.dirname, '../../../build/guest') },
+      'progress-fd': { type: 'string' },
+      acceleration: { type: 'string', default: 'auto' },
+      'pool-size': { type: 'string' },
+    },
+  });
+  if (!/^[a-z][a-z0-9]{0,5}$/.test(values.prefix)) throw new TypeError('--prefix takes 1 to 6 of a-z and 0-9, a letter first');
+  const { acceleration } = values;
+  if (acceleration !== 'auto' && acceleration !== 'kvm' && acceleration !== 'tcg') throw new TypeError('--acceleration is auto, kvm or tcg');
+  return {
+    stateDirectory: resolve(values['state-dir']),
+    runDirectory: resolve(values['run-dir']),
+    prefix: values.prefix,
+    guestDirectory: resolve(values['guest-dir']),
+    progressFd: values['progress-fd'] === undefined ? undefined : wholeNumber('--progress-fd', values['progress-fd']),
+    acceleration,
+    poolSize: values['pool-size'] === undefined ? undefined : wholeNumber('--pool-size', values['pool-size']),
+  };
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new TypeError(`${name} takes a whole number`);
+  return Number(text);
+}
