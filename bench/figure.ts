@@ -1,3 +1,4 @@
+import type { StartTrace } from '@berth/runtime-microvm';
 import type { Side } from './side.ts';
 import type { Summary } from './statistics.ts';
 
@@ -19,12 +20,6 @@ export interface BerthSide extends Side {
   restart(): Promise<number>;
   /** Phases of the latest starts, newest last. */
   traces(): Promise<readonly StartTrace[]>;
-}
-
-/** One start of a container, phase by phase. */
-export interface StartTrace {
-  readonly id: string;
-  readonly phases: readonly { readonly name: string; readonly beginMs: number; readonly endMs: number }[];
 }
 
 export type Verdict = 'aim' | 'must' | 'missed' | 'not measured';

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Berth } from '../berth/index.ts';
+import { until } from '../oracle/index.ts';
+import { removeAll } from './remove-all.ts';
+import { assertAllGone, assertBackTo, settledShape } from './settled.ts';
+
+const count = Number(process.env['BERTH_CHAOS_CROWD'] ?? 200);
+
+/** What must differ between any two clones of one template. */
+const identity = [
+  'cat /proc/sys/kernel/random/boot_id',
+  'cat /proc/sys/kernel/random/uuid',
+  'head -c 16 /dev/urandom | md5sum | cut -c 1-32',
+  'hostname',
+  'cat /sys/class/net/eth0/address',
+  "ip -4 addr show dev eth0 | sed -n 's/.*inet \\([0-9.]*\\).*/\\1/p'",
+].join('; ');
+
+test(`${count} containers asked for at once all run, and no two are alike`, { timeout: 290_000 }, async (t) => {
+  await using berth = await Berth.open();
+  const { docker } = berth;
+  await docker.ok(['run', '--rm', 'busybox', 'true']);
+  const before = await settledShape(berth);
+
+  const begin = performance.now();
+  const results = await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      docker.run(['run', '-d', '--name', `crowd-${index}`, 'busybox', 'sh', '-c', `${identity}; date +%s; sleep 100000`], { timeoutMs: 200_000 }),
+    ),
+  );
+  const seconds = (performance.now() - begin) / 1000;
+  const failed = results.filter((result) => result.exitCode !== 0);
+  assert.equal(failed.length, 0, `${failed.length} did not start, the first: ${failed[0]?.stderr}`);
+  t.diagnostic(`${count} started in ${seconds.toFixed(1)} s`);
+
+  const running = (await docker.ok(['ps', '-q'])).split('\n');
+  assert.equal(running.length, count);
+  const seen = new Map<string, number>();
+  for (let index = 0; index < count; index++) {
+    const lines = await until(`crowd-${index} has told who it is`, 30_000, async () => {
+      const log = (await docker.ok(['logs', `crowd-${index}`])).split('\n');
+      return log.length === 7 && log;
+    });
+    for (const line of lines.slice(0, 6)) {
+      assert.match(line, /\S/);
+      assert.ok(!seen.has(line), `${line} is in crowd-${seen.get(line)} and crowd-${index}`);
+      seen.set(line, index);
+    }
+    assert.ok(Math.abs(Number(lines[6]) * 1000 - Date.now()) < 300_000, `the clock of crowd-${index} says ${lines[6]}`);
+  }
+  await removeAll(docker);
+  await docker.ok(['run', '--rm', 'busybox', 'true']);
+  await assertBackTo(berth, before);
+  await berth.terminate();
+  await assertAllGone(berth);
+});

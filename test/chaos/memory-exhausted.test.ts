@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { totalmem } from 'node:os';
+import { test } from 'node:test';
+import { Berth } from '../berth/index.ts';
+import { assertKept, startKeeper } from './keeper.ts';
+
+test('no memory for another virtual machine: a clear error, the others untouched', { timeout: 200_000 }, async (t) => {
+  const env: Record<string, string> = {};
+  await using berth = await Berth.open({ env });
+  const { docker } = berth;
+  const keeper = await startKeeper(docker, 'keeper');
+
+  // From now on the daemon must leave all of the host's memory free, so there is none for a machine.
+  env['BERTH_RESERVE_BYTES'] = String(totalmem());
+  await berth.terminate();
+  await berth.start();
+  const refused = await docker.run(['run', '--name', 'refused', 'busybox', 'true']);
+  t.diagnostic(`docker run ends with ${refused.exitCode}: ${refused.stderr.trim()}`);
+  assert.equal(refused.exitCode, 125);
+  assert.match(refused.stderr, /memory/i);
+  assert.equal(await docker.ok(['inspect', '-f', '{{.State.Status}}', 'refused']), 'created');
+  assert.equal(await docker.ok(['exec', 'keeper', 'echo', 'alive']), 'alive');
+  await assertKept(docker, keeper);
+
+  delete env['BERTH_RESERVE_BYTES'];
+  await berth.terminate();
+  await berth.start();
+  await docker.ok(['start', '-a', 'refused']);
+  await assertKept(docker, keeper);
+});

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import type { Berth, Survey } from '../berth/index.ts';
+import { until } from '../oracle/index.ts';
+
+/** What a survey says without the names that differ each time: ids, pids, clones' numbers. */
+export interface Shape {
+  readonly machines: number;
+  readonly helpers: number;
+  readonly links: number;
+  readonly mounts: number;
+  readonly cgroups: number;
+  readonly rules: readonly string[];
+  readonly namespaces: number;
+  readonly shm: number;
+}
+
+export function shape(survey: Survey): Shape {
+  const machines = survey.processes.filter((process) => process.name.startsWith('qemu')).length;
+  return {
+    machines,
+    helpers: survey.processes.length - machines,
+    links: survey.links.length,
+    mounts: survey.mounts.length,
+    cgroups: survey.cgroups.length,
+    // Counters and handles move by themselves.
+    rules: survey.rules.map((rule) => rule.replace(/counter packets \d+ bytes \d+/g, 'counter')).sort(),
+    namespaces: survey.namespaces.length,
+    shm: survey.shm.length,
+  };
+}
+
+/** The shape once the pool is full and nothing changes any more: the same three times with half a second between. */
+export async function settledShape(berth: Berth, limitMs = 60_000): Promise<Shape> {
+  let last = '';
+  let same = 0;
+  let current: Shape | undefined;
+  let lookedAt = 0;
+  await until('the instance comes to rest', limitMs, async () => {
+    if (performance.now() - lookedAt < 500) return false;
+    lookedAt = performance.now();
+    current = shape(await berth.survey());
+    const text = JSON.stringify(current);
+    same = text === last ? same + 1 : 0;
+    last = text;
+    return same >= 3;
+  });
+  return current as Shape;
+}
+
+/** Waits until what the instance has is what it had, and shows the difference when it doesn't become so. */
+export async function assertBackTo(berth: Berth, before: Shape, limitMs = 60_000): Promise<void> {
+  let now: Shape | undefined;
+  const equal = await until('as before', limitMs, async () => {
+    now = shape(await berth.survey());
+    return JSON.stringify(now) === JSON.stringify(before);
+  }).catch(() => false);
+  if (equal) return;
+  const survey = await berth.survey();
+  assert.deepEqual(now, before, `left behind: ${JSON.stringify({ ...survey, files: survey.files.slice(0, 80), rules: [] }, null, 1)}`);
+}
+
+/** After a graceful end without containers nothing of the instance may live: not a process, link, mount, group or rule. */
+export async function assertAllGone(berth: Berth): Promise<void> {
+  const found = await berth.survey();
+  assert.deepEqual(found.processes, [], 'processes are left');
+  assert.deepEqual(found.links.filter((name) => !name.startsWith(berth.prefix) || /t\w*$/.test(name.slice(berth.prefix.length))).filter((name) => name.startsWith(berth.prefix)), [], 'taps are left');
+  assert.deepEqual(found.mounts.filter((path) => path !== berth.stateDirectory), [], 'mounts are left');
+  assert.deepEqual(found.cgroups, [], 'control groups are left');
+}
