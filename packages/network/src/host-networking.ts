@@ -1,60 +1,257 @@
-import { Fault } from '@berth/kit';
+import { mkdir } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { listRoutes, readSysctl, writeSysctl } from '@berth/sys';
 import type { NicSpec } from '@berth/runtime';
-import type { AddressPool, EndpointDefinition, NetworkDefinition, Networking, PortPublication, PortRequest } from './port.ts';
-
-/** Where this package tells what it did and what went wrong; pino's shape. */
-export interface NetworkLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+import { Bridges } from './bridges.ts';
+import { Forwarder } from './dns-forwarder.ts';
+import { networkFault } from './faults.ts';
+import { type Element, Firewall } from './firewall.ts';
+import type { NetworkLog } from './log.ts';
+import { Names } from './names.ts';
+import { planNetwork, type NetworkRequest } from './plan.ts';
+import type { EndpointDefinition, NetworkDefinition, Networking, PortPublication, PortRequest } from './port.ts';
+import { PublishedPorts } from './published-ports.ts';
+import { resolvConfText } from './resolv-conf.ts';
+import { resolverComment, Resolvers } from './resolvers.ts';
+import { elementsOf, Segment } from './segment.ts';
 
 export interface HostNetworkingDependencies {
-  /** Begins the name of every link and table made here: 1 to 6 of `a-z0-9`, first a letter. */
+  /** Begins the name of every link and names the firewall table: 1 to 6 of `a-z0-9`, first a letter. */
   readonly prefix: string;
   /** For rule files handed to nft; made when it doesn't exist. */
   readonly runDirectory: string;
-  /** Name servers questions are forwarded to; absent: those of the host's /etc/resolv.conf. */
+  /** Name servers questions are forwarded to (`address` or `address#port`); absent: those of the host's /etc/resolv.conf. */
   readonly upstreams?: readonly string[];
   readonly log: NetworkLog;
 }
 
-function notYet(what: string): never {
-  throw new Fault('unsupported', 'networking-unsupported', `${what} is not available yet`);
+/** Networking on this host: Linux bridges, one nftables table and a resolver on each bridge. */
+export class HostNetworking implements Networking {
+  readonly #prefix: string;
+  readonly #log: NetworkLog;
+  readonly #bridges: Bridges;
+  readonly #firewall: Firewall;
+  readonly #ports: PublishedPorts;
+  readonly #names = new Names();
+  readonly #resolvers: Resolvers;
+  readonly #segments = new Map<string, Segment>();
+  /** One change of a network's links at a time. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  private constructor(dependencies: HostNetworkingDependencies, firewall: Firewall) {
+    this.#prefix = dependencies.prefix;
+    this.#log = dependencies.log;
+    this.#bridges = new Bridges(dependencies.prefix);
+    this.#firewall = firewall;
+    this.#ports = new PublishedPorts(firewall, dependencies.log);
+    const forwarder = new Forwarder(dependencies.upstreams, (address) => this.#isGateway(address));
+    this.#resolvers = new Resolvers({ forwarder, firewall, names: this.#names, log: dependencies.log });
+  }
+
+  /** Takes over the firewall table of an earlier daemon if there is one. Faults: `prefix-invalid`, `command-missing`. */
+  static async open(dependencies: HostNetworkingDependencies, options: { signal: AbortSignal }): Promise<HostNetworking> {
+    if (!/^[a-z][a-z0-9]{0,5}$/.test(dependencies.prefix)) throw networkFault.prefixInvalid(dependencies.prefix);
+    options.signal.throwIfAborted();
+    await mkdir(dependencies.runDirectory, { recursive: true });
+    const firewall = await Firewall.open(dependencies.prefix, dependencies.runDirectory, dependencies.log);
+    await routePackets(dependencies.log);
+    options.signal.throwIfAborted();
+    return new HostNetworking(dependencies, firewall);
+  }
+
+  plan(request: NetworkRequest, existing: readonly NetworkDefinition[]): NetworkDefinition {
+    return planNetwork(this.#prefix, request, existing, listRoutes());
+  }
+
+  create(network: NetworkDefinition): Promise<void> {
+    return this.#inTurn(network.id, async () => {
+      this.#learn(network);
+      if (network.driver === 'none') return;
+      // Rules first: the segment never exists without its limits.
+      await this.#firewall.change({ add: elementsOf(network) });
+      try {
+        await this.#bridges.create(network);
+      } catch (error) {
+        const found = (await this.#bridges.list()).find((bridge) => bridge.ifname === network.bridge);
+        if (found !== undefined && (found.networkId === network.id || found.networkId === '')) return await this.#bridges.repair(network);
+        await this.#firewall.change({ remove: elementsOf(network) });
+        this.#forget(network.id);
+        throw error;
+      }
+    });
+  }
+
+  remove(network: NetworkDefinition): Promise<void> {
+    return this.#inTurn(network.id, async () => {
+      this.#forget(network.id);
+      if (network.driver === 'none') return;
+      await this.#resolvers.close(network.id);
+      await this.#bridges.delete([network.bridge]);
+      await this.#firewall.change({ remove: elementsOf(network) });
+    });
+  }
+
+  allocate(
+    network: NetworkDefinition,
+    request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] },
+  ): EndpointDefinition {
+    const endpoint = this.#learn(network).allocate(request);
+    this.#resolvers.want(network);
+    return endpoint;
+  }
+
+  async restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void> {
+    const found = new Map((await this.#bridges.list()).map((bridge) => [bridge.ifname, bridge.networkId]));
+    const bridged = networks.filter((network) => network.driver === 'bridge');
+    await this.#firewall.change({ add: bridged.flatMap(elementsOf) });
+    for (const network of networks) this.#learn(network);
+    for (const network of bridged) {
+      const owner = found.get(network.bridge);
+      if (owner === network.id || owner === '') await this.#bridges.repair(network);
+      else await this.#bridges.create(network);
+    }
+    for (const endpoint of endpoints) {
+      const segment = this.#segments.get(endpoint.networkId);
+      if (segment === undefined) continue;
+      segment.adopt(endpoint);
+      this.#resolvers.want(segment.network);
+    }
+  }
+
+  release(endpoint: EndpointDefinition): void {
+    this.#names.withdraw(endpoint);
+    this.#names.forget(endpoint.endpointId);
+    this.#segments.get(endpoint.networkId)?.release(endpoint);
+  }
+
+  announce(endpoint: EndpointDefinition): void {
+    const segment = this.#segments.get(endpoint.networkId);
+    if (segment === undefined) return;
+    this.#names.announce(endpoint);
+    this.#resolvers.want(segment.network);
+  }
+
+  withdraw(endpoint: EndpointDefinition): void {
+    this.#names.withdraw(endpoint);
+  }
+
+  nic(network: NetworkDefinition, endpoint: EndpointDefinition, name: string, isGateway: boolean): NicSpec {
+    return {
+      networkId: network.id,
+      name,
+      bridge: network.bridge,
+      mac: endpoint.mac,
+      ipv4: endpoint.ipv4,
+      ...(isGateway && !network.internal ? { gateway: endpoint.gateway } : {}),
+      mtu: network.mtu,
+    };
+  }
+
+  publish(
+    containerId: string,
+    containerAddress: string,
+    requests: readonly PortRequest[],
+    preferred: readonly PortPublication[] = [],
+  ): Promise<PortPublication[]> {
+    return this.#inTurn(containerId, () => this.#ports.publish(containerId, containerAddress, requests, preferred));
+  }
+
+  unpublish(containerId: string): Promise<void> {
+    return this.#inTurn(containerId, () => this.#ports.unpublish(containerId));
+  }
+
+  setUpstreams(endpoint: EndpointDefinition, servers: readonly string[]): void {
+    this.#names.setUpstreams(endpoint.endpointId, servers);
+  }
+
+  resolvConf(
+    endpoint: EndpointDefinition | undefined,
+    options: { dns: readonly string[]; search: readonly string[]; options: readonly string[] },
+  ): string {
+    const network = endpoint === undefined ? undefined : this.#segments.get(endpoint.networkId)?.network;
+    // Docker gives the default network's containers the servers of `--dns` themselves; others ask the resolver, which
+    // knows of them by `setUpstreams`.
+    const direct = network === undefined || (network.isDefault && options.dns.length > 0);
+    let host = '';
+    try {
+      host = readFileSync('/etc/resolv.conf', 'utf8');
+    } catch {
+      // A host without the file has nothing to pass on.
+    }
+    return resolvConfText({
+      servers: direct ? options.dns : [endpoint?.gateway ?? ''],
+      host,
+      search: options.search,
+      options: options.options,
+      ownResolver: network !== undefined && !network.isDefault,
+    });
+  }
+
+  async sweep(networks: readonly NetworkDefinition[]): Promise<void> {
+    const known = new Map(networks.map((network) => [network.bridge, network.id]));
+    const stray = (await this.#bridges.list()).filter((bridge) => bridge.networkId === '' ? !known.has(bridge.ifname) : known.get(bridge.ifname) !== bridge.networkId).map((bridge) => bridge.ifname);
+    if (stray.length > 0) this.#log.info({ bridges: stray }, 'removing bridges that belong to no network');
+    await this.#bridges.delete(stray);
+    const wanted = new Set(networks.flatMap(elementsOf).map((element) => `${element.set} ${element.key}`));
+    const containers = new Set(networks.flatMap((network) => this.#segments.get(network.id)?.containerIds() ?? []));
+    const gateways = new Set(networks.flatMap((network) => network.pools.map((pool) => pool.gateway)));
+    const remove: Element[] = [];
+    const ended = new Set<string>();
+    for (const element of this.#firewall.elements()) {
+      if (element.comment === resolverComment) {
+        if (!gateways.has(element.key.split(' ')[0] ?? '')) remove.push(element);
+      } else if (element.comment !== undefined) {
+        if (!containers.has(element.comment)) ended.add(element.comment);
+      } else if (!wanted.has(`${element.set} ${element.key}`)) remove.push(element);
+    }
+    await this.#firewall.change({ remove });
+    for (const containerId of ended) await this.unpublish(containerId);
+  }
+
+  /** Sockets are closed; bridges and rules stay, for containers outlive the daemon. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#turns.values());
+    await this.#resolvers[Symbol.asyncDispose]();
+    await this.#ports.close();
+  }
+
+  #learn(network: NetworkDefinition): Segment {
+    const known = this.#segments.get(network.id);
+    if (known !== undefined) return known;
+    const segment = new Segment(network);
+    this.#segments.set(network.id, segment);
+    this.#names.addNetwork(network);
+    return segment;
+  }
+
+  #forget(networkId: string): void {
+    this.#segments.delete(networkId);
+    this.#names.removeNetwork(networkId);
+  }
+
+  #isGateway(address: string): boolean {
+    return [...this.#segments.values()].some((segment) => segment.network.pools.some((pool) => pool.gateway === address));
+  }
+
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(key, settled);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
+    }
+  }
 }
 
-/** Networking on this host: Linux bridges, nftables and a resolver of its own. */
-export class HostNetworking implements Networking {
-  static async open(_dependencies: HostNetworkingDependencies, _options: { signal: AbortSignal }): Promise<HostNetworking> {
-    return new HostNetworking();
-  }
-
-  plan(
-    _request: Omit<NetworkDefinition, 'bridge' | 'pools'> & { readonly pools: readonly Partial<AddressPool>[] },
-    _existing: readonly NetworkDefinition[],
-  ): NetworkDefinition {
-    return notYet('plan');
-  }
-  async create(_network: NetworkDefinition): Promise<void> {}
-  async remove(_network: NetworkDefinition): Promise<void> {}
-  allocate(_network: NetworkDefinition, _request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] }): EndpointDefinition {
-    return notYet('allocate');
-  }
-  async restore(_networks: readonly NetworkDefinition[], _endpoints: readonly EndpointDefinition[]): Promise<void> {}
-  release(_endpoint: EndpointDefinition): void {}
-  announce(_endpoint: EndpointDefinition): void {}
-  withdraw(_endpoint: EndpointDefinition): void {}
-  nic(_network: NetworkDefinition, _endpoint: EndpointDefinition, _name: string, _isGateway: boolean): NicSpec {
-    return notYet('nic');
-  }
-  async publish(_containerId: string, _containerAddress: string, _requests: readonly PortRequest[], _preferred?: readonly PortPublication[]): Promise<PortPublication[]> {
-    return notYet('publish');
-  }
-  async unpublish(_containerId: string): Promise<void> {}
-  setUpstreams(_endpoint: EndpointDefinition, _servers: readonly string[]): void {}
-  resolvConf(_endpoint: EndpointDefinition | undefined, _options: { dns: readonly string[]; search: readonly string[]; options: readonly string[] }): string {
-    return notYet('resolvConf');
-  }
-  async sweep(_networks: readonly NetworkDefinition[]): Promise<void> {}
-  async [Symbol.asyncDispose](): Promise<void> {}
+/** Containers need the host to route. It stays on when Berth ends: containers outlive it, and others may need it too. */
+async function routePackets(log: NetworkLog): Promise<void> {
+  if ((await readSysctl(['net', 'ipv4', 'ip_forward'])) === '1') return;
+  await writeSysctl(['net', 'ipv4', 'ip_forward'], '1');
+  log.info({}, 'switched on net.ipv4.ip_forward');
 }

@@ -1,0 +1,70 @@
+import { ipBatch, listLinks, writeSysctl } from '@berth/sys';
+import { macOf, parseAddress } from './ipv4.ts';
+import type { NetworkDefinition } from './port.ts';
+
+/** A bridge of this instance that exists on the host. */
+export interface FoundBridge {
+  readonly ifname: string;
+  /** From the link's alias; `''` when the daemon died before it was written. */
+  readonly networkId: string;
+}
+
+const aliasPrefix = 'berth:';
+
+/** The Linux bridges of one instance. An alias on the link says whose it is, so that nothing foreign is ever touched. */
+export class Bridges {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  async list(): Promise<FoundBridge[]> {
+    const mine = `${aliasPrefix}${this.#prefix}:`;
+    const links = await listLinks({ kind: 'bridge' });
+    const shape = new RegExp(`^${this.#prefix}(0|-[0-9a-f]{8})$`);
+    return links.flatMap((link): FoundBridge[] => {
+      if (link.alias.startsWith(mine)) return [{ ifname: link.ifname, networkId: link.alias.slice(mine.length) }];
+      // The kernel takes the alias only after the link is made: a daemon that died in between left one without.
+      return link.alias === '' && shape.test(link.ifname) ? [{ ifname: link.ifname, networkId: '' }] : [];
+    });
+  }
+
+  /** Makes it with its address, up. The name must be free. */
+  async create(network: NetworkDefinition): Promise<void> {
+    const bridge = network.bridge;
+    const gateway = network.pools[0]?.gateway ?? '';
+    // A MAC of its own keeps the bridge from taking that of its ports, which come and go.
+    await ipBatch([
+      `link add name ${bridge} mtu ${network.mtu} address ${macOf(parseAddress(gateway) ?? 0)} type bridge forward_delay 0 mcast_snooping 0`,
+      `link set ${bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
+      ...network.pools.map((pool) => `addr add ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${bridge}`),
+      `link set ${bridge} up`,
+    ]);
+    await this.#settings(bridge);
+  }
+
+  /** Brings one that exists to what `create` would have made; its ports stay attached. */
+  async repair(network: NetworkDefinition): Promise<void> {
+    await this.#settings(network.bridge);
+    await ipBatch([
+      `link set ${network.bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
+      `link set ${network.bridge} mtu ${network.mtu}`,
+      ...network.pools.map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${network.bridge}`),
+      `link set ${network.bridge} up`,
+    ]);
+  }
+
+  /** Absent ones are passed over. */
+  async delete(names: readonly string[]): Promise<void> {
+    await ipBatch(names.map((name) => `link del ${name}`), { force: true });
+  }
+
+  async #settings(bridge: string): Promise<void> {
+    // Without IPv6 the host offers its segment no link-local address through which guests could reach it.
+    await writeSysctl(['net', 'ipv6', 'conf', bridge, 'disable_ipv6'], '1').catch(() => undefined);
+    // Answers to connections from 127.0.0.1 to a published port come back over the bridge. What guests themselves send
+    // to 127.0.0.0/8 is dropped before routing (chain prerouting_filter).
+    await writeSysctl(['net', 'ipv4', 'conf', bridge, 'route_localnet'], '1');
+  }
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { writeSysctl } from '@berth/sys';
+import { dropped, Fixture } from './testing/fixture.ts';
+import { ask } from './testing/guest.ts';
+import { inOwnNamespace } from './testing/own-namespace.ts';
+
+inOwnNamespace(import.meta.url, () => {
+  for (const bridgeFilter of ['0', '1']) {
+    test(`a published port is reached from everywhere, br_netfilter ${bridgeFilter}`, async () => {
+      await writeSysctl(['net', 'bridge', 'bridge-nf-call-iptables'], bridgeFilter);
+      await using fixture = await Fixture.open();
+      const network = await fixture.create('front');
+      assert.deepEqual(network.pools, [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }]);
+      const web = await fixture.join(network, 'web');
+      const client = await fixture.join(network, 'client');
+      assert.equal(web.endpoint.ipv4.address, '172.17.0.2');
+      for (const protocol of ['tcp', 'udp'] as const) {
+        await web.guest.serve(protocol, 80, 'hello');
+        assert.deepEqual(await fixture.publish(web.endpoint, { protocol, hostPortFirst: 8080, hostPortLast: 8080 }), [8080]);
+        // The host's own connections come from the gateway address, or are relayed from it.
+        for (const address of ['127.0.0.1', '172.17.0.1', '::1']) assert.equal(await ask(protocol, address, 8080), 'hello 172.17.0.1', address);
+        assert.match(await client.guest.ask(protocol, '172.17.0.1', 8080), /^hello/);
+        assert.equal(await web.guest.ask(protocol, '172.17.0.1', 8080), 'hello 172.17.0.1');
+        await fixture.networking.unpublish(web.endpoint.containerId);
+        assert.equal(await ask(protocol, '127.0.0.1', 8080), 'ECONNREFUSED');
+      }
+      assert.equal(await client.guest.pings(web.endpoint.ipv4.address), true);
+      const named = await client.guest.lookup('web', '172.17.0.1');
+      assert.match(named.stdout, /172\.17\.0\.2/, named.stdout + named.stderr);
+    });
+  }
+
+  test('two networks are apart, also through a published port', async () => {
+    await using fixture = await Fixture.open();
+    const one = await fixture.create('one');
+    const two = await fixture.create('two');
+    const a = await fixture.join(one, 'a');
+    const b = await fixture.join(two, 'b');
+    await b.guest.serve('tcp', 80, 'b');
+    await fixture.publish(b.endpoint, { hostPortFirst: 8081, hostPortLast: 8081 });
+    assert.equal(await ask('tcp', '127.0.0.1', 8081), 'b 172.18.0.1');
+    const before = await dropped('drop_isolation');
+    assert.equal(await a.guest.pings(b.endpoint.ipv4.address), false);
+    const between = await dropped('drop_isolation');
+    assert.equal(between, before + 1);
+    assert.equal(await a.guest.ask('tcp', '172.17.0.1', 8081), 'timeout');
+    assert.ok((await dropped('drop_isolation')) > between);
+  });
+});

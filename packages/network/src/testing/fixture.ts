@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { newId } from '@berth/kit';
+import { listLinks, listNftTable } from '@berth/sys';
+import { type EndpointDefinition, HostNetworking, type NetworkDefinition, type PortRequest } from '../index.ts';
+import { Guest } from './guest.ts';
+
+export const prefix = 'btt';
+
+/** Networking for one test, and everything the test makes with it; disposing removes all and asserts that nothing is left. */
+export class Fixture implements AsyncDisposable {
+  readonly runDirectory: string;
+  readonly messages: string[] = [];
+  readonly networks: NetworkDefinition[] = [];
+  networking: HostNetworking;
+  readonly #guests: Guest[] = [];
+  readonly #upstreams: readonly string[] | undefined;
+
+  private constructor(runDirectory: string, networking: HostNetworking, upstreams: readonly string[] | undefined) {
+    this.runDirectory = runDirectory;
+    this.networking = networking;
+    this.#upstreams = upstreams;
+  }
+
+  static async open(options: { upstreams?: readonly string[] } = {}): Promise<Fixture> {
+    const runDirectory = await mkdtemp(join(tmpdir(), 'berth-net-'));
+    const networking = await openNetworking(runDirectory, options.upstreams);
+    return new Fixture(runDirectory, networking, options.upstreams);
+  }
+
+  /** Ends the daemon's side and begins anew, as after a crash: nothing but what the kernel holds is kept. */
+  async reopen(): Promise<void> {
+    await this.networking[Symbol.asyncDispose]();
+    this.networking = await openNetworking(this.runDirectory, this.#upstreams);
+  }
+
+  plan(name: string, more: Partial<NetworkDefinition> = {}): NetworkDefinition {
+    const wish = { id: newId(), name, driver: 'bridge' as const, internal: false, isDefault: false, mtu: 1500, options: {}, ...more };
+    return this.networking.plan({ ...wish, pools: more.pools ?? [] }, this.networks);
+  }
+
+  async create(name: string, more: Partial<NetworkDefinition> = {}): Promise<NetworkDefinition> {
+    const network = this.plan(name, more);
+    await this.networking.create(network);
+    this.networks.push(network);
+    return network;
+  }
+
+  /** A running container named `name`, on one network. */
+  async join(network: NetworkDefinition, name: string, containerId: string = newId()): Promise<{ endpoint: EndpointDefinition; guest: Guest }> {
+    const endpoint = this.networking.allocate(network, { containerId, names: [name] });
+    const guest = await Guest.make(this.networking.nic(network, endpoint, 'eth0', true));
+    this.#guests.push(guest);
+    this.networking.announce(endpoint);
+    return { endpoint, guest };
+  }
+
+  async publish(endpoint: EndpointDefinition, ...requests: Partial<PortRequest>[]): Promise<number[]> {
+    const publications = await this.networking.publish(
+      endpoint.containerId,
+      endpoint.ipv4.address,
+      requests.map((request) => ({ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0, ...request })),
+    );
+    return publications.map((publication) => publication.hostPort);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const guest of this.#guests) await guest[Symbol.asyncDispose]();
+    await this.networking.sweep([]);
+    await this.networking[Symbol.asyncDispose]();
+    await rm(this.runDirectory, { recursive: true });
+    assert.deepEqual(await ourLinks(), []);
+    assert.deepEqual(await ourElements(), []);
+  }
+}
+
+function openNetworking(runDirectory: string, upstreams: readonly string[] | undefined): Promise<HostNetworking> {
+  const log = { info: () => undefined, warn: console.warn, error: console.error };
+  return HostNetworking.open({ prefix, runDirectory, log, ...(upstreams === undefined ? {} : { upstreams }) }, { signal: AbortSignal.timeout(20_000) });
+}
+
+export async function ourLinks(): Promise<string[]> {
+  return (await listLinks()).map((link) => link.ifname).filter((name) => name.startsWith(prefix));
+}
+
+/** `set: number of elements` for every set of the firewall table that isn't empty. */
+export async function ourElements(): Promise<string[]> {
+  const bodies = ((await listNftTable('inet', prefix)) ?? []).map((object) => object['set'] ?? object['map'] ?? {});
+  return bodies.flatMap((body) => (Array.isArray(body['elem']) ? [`${String(body['name'])}: ${body['elem'].length}`] : []));
+}
+
+/** How many packets the firewall has dropped for this reason. */
+export async function dropped(counter: string): Promise<number> {
+  const objects = (await listNftTable('inet', prefix)) ?? [];
+  const body = objects.find((object) => object['counter']?.['name'] === counter)?.['counter'];
+  assert.ok(body, `no counter ${counter}`);
+  return Number(body['packets']);
+}

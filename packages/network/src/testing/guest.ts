@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { NicSpec } from '@berth/runtime';
+import { ipBatch, NetworkNamespace, run, type RunResult } from '@berth/sys';
+
+/** A stand-in for a container's VM: a network namespace whose eth0 is a port of the bridge that the NicSpec names. */
+export class Guest implements AsyncDisposable {
+  readonly namespace: NetworkNamespace;
+  readonly nic: NicSpec;
+
+  private constructor(namespace: NetworkNamespace, nic: NicSpec) {
+    this.namespace = namespace;
+    this.nic = nic;
+  }
+
+  static async make(nic: NicSpec): Promise<Guest> {
+    const guest = new Guest(await NetworkNamespace.make(), nic);
+    await guest.plug(nic);
+    return guest;
+  }
+
+  /** One more network card. */
+  async plug(nic: NicSpec): Promise<void> {
+    const port = `vt${randomBytes(4).toString('hex')}`;
+    await ipBatch([
+      `link add ${port} mtu ${nic.mtu} type veth peer name ${nic.name} address ${nic.mac} mtu ${nic.mtu} netns ${this.namespace.name}`,
+      `link set ${port} master ${nic.bridge} up`,
+    ]);
+    await this.namespace.run('ip', ['-batch', '-'], {
+      input: [
+        `addr add ${nic.ipv4.address}/${nic.ipv4.prefix} dev ${nic.name}`,
+        `link set ${nic.name} up`,
+        ...(nic.gateway === undefined ? [] : [`route add default via ${nic.gateway}`]),
+        '',
+      ].join('\n'),
+    });
+  }
+
+  run(command: string, args: readonly string[]): Promise<RunResult> {
+    return this.namespace.run(command, args, { accept: [0, 1, 2, 128, 143], timeoutMs: 20_000 });
+  }
+
+  /** `<text> <address the other side saw>`, or why there was no answer within a second. */
+  ask(protocol: 'tcp' | 'udp', address: string, port: number): Promise<string> {
+    return ask(protocol, address, port, this.namespace);
+  }
+
+  async pings(address: string): Promise<boolean> {
+    return (await this.run('busybox', ['ping', '-c', '1', '-W', '1', address])).exitCode === 0;
+  }
+
+  async lookup(name: string, server: string, type = 'a'): Promise<RunResult> {
+    return await this.run('busybox', ['nslookup', `-type=${type}`, name, server]);
+  }
+
+  /** Answers every connection or datagram with this text and the asker's address. Resolves when it listens. */
+  async serve(protocol: 'tcp' | 'udp', port: number, text: string): Promise<void> {
+    await serve(this.namespace, protocol, port, text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.namespace[Symbol.asyncDispose]();
+  }
+}
+
+const peer = fileURLToPath(new URL('./peer.mjs', import.meta.url));
+
+/** As `Guest.ask`, from the test's own namespace when none is given. */
+export async function ask(protocol: 'tcp' | 'udp', address: string, port: number, namespace?: NetworkNamespace, from = 0): Promise<string> {
+  const args = [peer, 'ask', protocol, address, String(port), ...(from === 0 ? [] : [String(from)])];
+  const options = { accept: [0, 1], timeoutMs: 20_000 };
+  const { exitCode, stdout, stderr } = await (namespace === undefined ? run(process.execPath, args, options) : namespace.run(process.execPath, args, options));
+  return exitCode === 0 ? stdout.trim() : stderr.trim();
+}
+
+export async function serve(namespace: NetworkNamespace, protocol: 'tcp' | 'udp', port: number, text: string): Promise<void> {
+  const child = namespace.start(process.execPath, [peer, 'serve', protocol, String(port), text]);
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.once('data', () => resolve());
+    child.once('close', () => reject(new Error('the server ended')));
+  });
+}
