@@ -3,3 +3,4 @@
  * it is given a byte stream and never opens one. The protocol is described in `docs/design/guest-protocol.md`.
  */
 export type * from './port.ts';
+export { GuestConnection } from './connection.ts';

@@ -1,0 +1,215 @@
+import type { Duplex } from 'node:stream';
+import type {
+  ContainerSpec,
+  ExecSink,
+  ExitStatus,
+  Limits,
+  NicSpec,
+  OutputSink,
+  ProcessRow,
+  ProcessSpec,
+  RunningExec,
+  Statistics,
+  TerminalSize,
+} from '@berth/runtime';
+import { BodyReader, BodyWriter } from './body.ts';
+import { Delivery } from './delivery.ts';
+import { Execution } from './execution.ts';
+import { Line } from './line.ts';
+import { toAgent, toHost } from './messages.ts';
+import type { AgentState, BlockDevice, GuestAgent, NetworkDevice } from './port.ts';
+import { readProcesses, readStatistics } from './reports.ts';
+import { encodeStart, writeLimits, writeNic, writeProcess } from './specification.ts';
+import { StdinStream } from './stdin.ts';
+
+interface JournalPiece {
+  readonly offset: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: Buffer;
+}
+
+/**
+ * `GuestAgent` over any byte stream. Requests fail with `agent-lost` when the stream ends; `exited` then stays open,
+ * since what became of the container is for whoever holds the VM to find out.
+ */
+export class GuestConnection implements GuestAgent {
+  readonly exited: Promise<ExitStatus>;
+  readonly #line: Line;
+  readonly #stdin: StdinStream;
+  readonly #execs = new Map<number, Execution>();
+  #nextExec = 1;
+  #journal: Delivery<JournalPiece> | undefined;
+  #settle: (status: ExitStatus) => void = () => undefined;
+
+  constructor(stream: Duplex) {
+    this.exited = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#line = new Line(stream, (type, id, body) => this.#onMessage(type, id, body));
+    this.#stdin = new StdinStream(this.#line, 0);
+  }
+
+  get closed(): Promise<void> {
+    return this.#line.closed;
+  }
+
+  hello(options: { resume?: boolean; signal?: AbortSignal } = {}): Promise<AgentState> {
+    return this.#line.hello(options.resume ?? false, options.signal);
+  }
+
+  async mountLayers(layers: readonly { readonly device: BlockDevice }[]): Promise<void> {
+    const body = new BodyWriter();
+    body.list(layers, (layer) => {
+      body.u32(layer.device.index);
+    });
+    await this.#line.ask(toAgent.mountLayers, body.done());
+  }
+
+  async seal(): Promise<void> {
+    await this.#line.ask(toAgent.seal);
+  }
+
+  async personalise(identity: { entropy: Buffer; timeNs: bigint; machineId: string; bootId: string }): Promise<void> {
+    const body = new BodyWriter().bytes(identity.entropy).u64(identity.timeNs).string(identity.machineId).string(identity.bootId);
+    await this.#line.ask(toAgent.personalise, body.done());
+  }
+
+  async prepare(options: { scratch: BlockDevice; format: boolean }): Promise<void> {
+    await this.#line.ask(toAgent.prepare, new BodyWriter().u32(options.scratch.index).u8(options.format).done());
+  }
+
+  async start(spec: ContainerSpec): Promise<{ startedAtMs: number }> {
+    const reply = await this.#line.ask(toAgent.start, encodeStart(spec));
+    reply.u32();
+    return { startedAtMs: reply.number() };
+  }
+
+  follow(sink: OutputSink): void {
+    this.#journal = new Delivery<JournalPiece>(
+      async ({ stream, data, offset }) => {
+        const taken = sink.write(stream, data, offset);
+        if (taken !== undefined) await taken;
+        this.#acknowledge(offset + data.length);
+      },
+      // A sink that cannot keep what it is given must not be told more: the agent holds the rest for the next one.
+      () => this.#line.end(),
+    );
+    this.#line.tell(toAgent.follow, 0, new BodyWriter().u64(sink.position).done());
+  }
+
+  writeStdin(data: Buffer): Promise<void> {
+    return this.#stdin.write(data);
+  }
+
+  closeStdin(): Promise<void> {
+    return this.#stdin.close();
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    await this.#line.ask(toAgent.resize, new BodyWriter().u32(0).u32(size.columns).u32(size.rows).done());
+  }
+
+  async signal(signal: number): Promise<void> {
+    await this.#line.ask(toAgent.signal, new BodyWriter().u32(0).u32(signal).done());
+  }
+
+  async freeze(frozen: boolean): Promise<void> {
+    await this.#line.ask(toAgent.freeze, new BodyWriter().u8(frozen).done());
+  }
+
+  async exec(spec: ProcessSpec, sink: ExecSink): Promise<RunningExec> {
+    const id = this.#nextExec++;
+    const body = new BodyWriter().u32(id);
+    writeProcess(body, spec);
+    const execution = new Execution(this.#line, id, sink);
+    this.#execs.set(id, execution);
+    const reply = this.#line.ask(toAgent.exec, body.done());
+    execution.begin();
+    try {
+      execution.pid = (await reply).u32();
+    } catch (error) {
+      this.#execs.delete(id);
+      throw error;
+    }
+    return execution;
+  }
+
+  async processes(): Promise<ProcessRow[]> {
+    return readProcesses(await this.#line.ask(toAgent.processes));
+  }
+
+  async statistics(): Promise<Statistics> {
+    return readStatistics(await this.#line.ask(toAgent.statistics));
+  }
+
+  async configureNetwork(nic: NicSpec, device: NetworkDevice): Promise<void> {
+    const body = new BodyWriter().u32(device.index);
+    writeNic(body, nic);
+    await this.#line.ask(toAgent.configureNetwork, body.done());
+  }
+
+  async removeNetwork(name: string): Promise<void> {
+    await this.#line.ask(toAgent.removeNetwork, new BodyWriter().string(name).done());
+  }
+
+  async updateFiles(files: Partial<ContainerSpec['files']>): Promise<void> {
+    const body = new BodyWriter();
+    for (const content of [files.hosts, files.resolvConf, files.hostname]) {
+      body.u8(content !== undefined);
+      if (content !== undefined) body.string(content);
+    }
+    await this.#line.ask(toAgent.updateFiles, body.done());
+  }
+
+  async updateLimits(limits: Limits): Promise<void> {
+    const body = new BodyWriter();
+    writeLimits(body, limits);
+    await this.#line.ask(toAgent.updateLimits, body.done());
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#line.ask(toAgent.shutdown);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#line.end();
+    await this.#line.closed;
+  }
+
+  #acknowledge(position: number): void {
+    this.#line.tell(toAgent.journalAck, 0, new BodyWriter().u64(position).done());
+  }
+
+  #onMessage(type: number, id: number, body: Buffer): void {
+    switch (type) {
+      case toHost.journal: {
+        const reader = new BodyReader(body);
+        const offset = reader.number();
+        const stream = reader.u8() === 2 ? 'stderr' : 'stdout';
+        this.#journal?.push({ offset, stream, data: Buffer.from(reader.rest()) });
+        break;
+      }
+      case toHost.exit: {
+        const reader = new BodyReader(body);
+        reader.u64();
+        const status = { exitCode: reader.u32(), oomKilled: reader.u8() === 1, finishedAtMs: reader.number() };
+        this.#stdin.end();
+        this.#journal?.finish(() => this.#settle(status));
+        break;
+      }
+      case toHost.execOutput:
+        this.#execs.get(id)?.onOutput(body);
+        break;
+      case toHost.execExit:
+        this.#execs.get(id)?.onExit(body);
+        this.#execs.delete(id);
+        break;
+      case toHost.stdinCredit: {
+        const bytes = new BodyReader(body).u32();
+        if (id === 0) this.#stdin.onCredit(bytes);
+        else this.#execs.get(id)?.stdin.onCredit(bytes);
+        break;
+      }
+    }
+  }
+}

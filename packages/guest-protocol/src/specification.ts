@@ -1,0 +1,52 @@
+import type { ContainerSpec, Limits, NicSpec, ProcessSpec } from '@berth/runtime';
+import { BodyWriter } from './body.ts';
+import { ipv4Bytes, ipv6Bytes, macBytes } from './addresses.ts';
+import { capabilityMask, rlimitNumber } from './names.ts';
+
+/** Writes a process as the agent's `read_process_spec` reads it. */
+export function writeProcess(body: BodyWriter, spec: ProcessSpec): void {
+  body.strings(spec.args).strings(spec.env).string(spec.cwd).string(spec.user).strings(spec.additionalGroups);
+  body.u8(spec.terminal).u32(spec.terminalSize?.columns ?? 0).u32(spec.terminalSize?.rows ?? 0).u8(spec.stdin);
+  body.list(spec.rlimits, (limit) => {
+    // -1 is "unlimited", in Docker's words and, as all ones, in the kernel's.
+    body.u32(rlimitNumber(limit.name)).u64(limit.soft).u64(limit.hard);
+  });
+  body.u64(capabilityMask(spec.capabilities)).u8(spec.noNewPrivileges);
+}
+
+/** Zero stands for "not limited". */
+export function writeLimits(body: BodyWriter, limits: Limits): void {
+  body.u64(limits.memoryBytes ?? 0).u64(Math.max(0, limits.memorySwapBytes ?? 0));
+  body.u64(Math.round((limits.cpus ?? 0) * 1000)).u64(Math.max(0, limits.pids ?? 0));
+}
+
+export function writeNic(body: BodyWriter, nic: NicSpec): void {
+  const none = Buffer.alloc(0);
+  const gateway = nic.gateway;
+  body.string(nic.name).bytes(nic.mac === '' ? none : macBytes(nic.mac));
+  body.bytes(nic.ipv4.address === '' ? none : ipv4Bytes(nic.ipv4.address)).u8(nic.ipv4.prefix);
+  body.bytes(nic.ipv6 === undefined ? none : ipv6Bytes(nic.ipv6.address)).u8(nic.ipv6?.prefix ?? 0);
+  body.bytes(gateway === undefined || gateway.includes(':') ? none : ipv4Bytes(gateway));
+  body.bytes(gateway?.includes(':') ? ipv6Bytes(gateway) : none);
+  body.u32(nic.mtu);
+}
+
+/** The body of `start`. */
+export function encodeStart(spec: ContainerSpec): Buffer {
+  const body = new BodyWriter();
+  body.string(spec.hostname).string(spec.domainname);
+  body.string(spec.files.hosts).string(spec.files.resolvConf).string(spec.files.hostname);
+  body.u8(spec.readonlyRootfs).u8(spec.init).u64(spec.shmBytes);
+  body.list(spec.mounts, (mount) => {
+    body.string(mount.target).strings(mount.options);
+  });
+  body.list(Object.entries(spec.sysctls), ([key, value]) => {
+    body.string(key).string(value);
+  });
+  writeLimits(body, spec.limits);
+  body.list(spec.networks, (nic) => {
+    writeNic(body, nic);
+  });
+  writeProcess(body, spec.process);
+  return body.done();
+}

@@ -1,0 +1,116 @@
+/* Layers, the scratch disk, and the overlay that becomes a container's root. */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LAYERS_MAX 64
+
+static bool root_mounted;
+static bool scratch_mounted;
+
+int mounts_layers(struct reader *body, struct fault *fault)
+{
+	uint32_t count = read_u32(body);
+	if (body->bad || count > LAYERS_MAX)
+		return fault_set(fault, "mount-failed", "a container may have up to %d layers", LAYERS_MAX);
+	if (agent.host)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t index = read_u32(body);
+		if (body->bad)
+			return fault_set(fault, "internal", "mountLayers: short body");
+		char name[16], device[32], place[16];
+		if (device_bind(VIRTIO_BLOCK, index, name, sizeof name, fault) < 0)
+			return -1;
+		snprintf(device, sizeof device, "/dev/%s", name);
+		snprintf(place, sizeof place, "/l/%u", agent.layers);
+		mkdir(place, 0755);
+		if (mount(device, place, "squashfs", MS_RDONLY | MS_NODEV | MS_NOATIME, NULL) < 0)
+			return fault_set(fault, "mount-failed", "mounting layer %u: %s", agent.layers, error_text(errno));
+		agent.layers++;
+	}
+	return 0;
+}
+
+/* The overlay over all layers with this writable directory. Short relative names: the option string has one page. */
+static int overlay(const char *upper, const char *work, const char *target, struct fault *fault)
+{
+	char options[1024];
+	size_t used = (size_t)snprintf(options, sizeof options, "upperdir=%s,workdir=%s,lowerdir=", upper, work);
+	if (agent.layers == 0) {
+		mkdir("/l/none", 0755);
+		used += (size_t)snprintf(options + used, sizeof options - used, "none");
+	}
+	for (uint32_t i = agent.layers; i-- > 0;)
+		used += (size_t)snprintf(options + used, sizeof options - used, "%u%s", i, i > 0 ? ":" : "");
+	int result = 0;
+	if (chdir("/l") < 0 || mount("overlay", target, "overlay", 0, options) < 0)
+		result = fault_set(fault, "mount-failed", "mounting the overlay: %s", error_text(errno));
+	if (chdir("/") < 0)
+		return -1;
+	return result;
+}
+
+int mounts_root(uint32_t scratch_index, struct fault *fault)
+{
+	if (agent.host)
+		return 0;
+	char name[16], device[32];
+	if (!scratch_mounted) {
+		if (device_bind(VIRTIO_BLOCK, scratch_index, name, sizeof name, fault) < 0)
+			return -1;
+		snprintf(device, sizeof device, "/dev/%s", name);
+		if (mount(device, "/s", "ext4", MS_NOATIME, "noinit_itable") < 0)
+			return fault_set(fault, errno == ENOSPC ? "disk-full" : "mount-failed", "mounting the writable layer: %s",
+			                 error_text(errno));
+		scratch_mounted = true;
+	}
+	/* Subdirectories, so that lost+found is nobody's business. */
+	mkdir("/s/u", 0755);
+	mkdir("/s/w", 0755);
+	if (overlay("/s/u", "/s/w", ROOT_DIR, fault) < 0)
+		return -1;
+	root_mounted = true;
+	return 0;
+}
+
+int mounts_rehearsal(struct fault *fault)
+{
+	if (agent.host)
+		return 0;
+	if (mount("rehearsal", "/t", "tmpfs", 0, "size=8m") < 0)
+		return fault_set(fault, "mount-failed", "mounting the rehearsal: %s", error_text(errno));
+	mkdir("/t/u", 0755);
+	mkdir("/t/w", 0755);
+	if (overlay("/t/u", "/t/w", ROOT_DIR, fault) < 0) {
+		umount2("/t", MNT_DETACH);
+		return -1;
+	}
+	return 0;
+}
+
+void mounts_rehearsal_end(void)
+{
+	if (agent.host)
+		return;
+	umount2(ROOT_DIR, MNT_DETACH);
+	umount2("/t", MNT_DETACH);
+}
+
+/* Leaves the scratch disk clean: nothing to replay at the next start. */
+void mounts_release(void)
+{
+	sync();
+	if (root_mounted && umount2(ROOT_DIR, 0) < 0)
+		umount2(ROOT_DIR, MNT_DETACH);
+	if (scratch_mounted && umount2("/s", 0) < 0)
+		mount(NULL, "/s", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	root_mounted = scratch_mounted = false;
+	sync();
+}
