@@ -15,12 +15,15 @@ export async function createContainer(deps: Deps, request: NewContainer): Promis
   const endpoints: readonly EndpointSettings[] = resolveRequests(deps, request.networks);
   const id = newId();
   const name = takeName(deps, id, request.name);
+  const hostname = request.hostname === '' ? shortId(id) : request.hostname;
   const definition: ContainerDefinition = {
     ...request,
     id,
     name,
     runtime: runtime.name,
-    hostname: request.hostname === '' ? shortId(id) : request.hostname,
+    hostname,
+    // Only here is the name known; Docker sets the variable unless the user or the image did.
+    env: request.env.some((entry) => entry.startsWith('HOSTNAME=')) ? request.env : [...request.env, `HOSTNAME=${hostname}`],
     createdAtMs: deps.clock.nowMs(),
   };
   const container = new Container(definition, deps.stateDirectory, deps.clock);
