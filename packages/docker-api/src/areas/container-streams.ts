@@ -35,7 +35,6 @@ export function containerStreamArea(app: FastifyInstance, context: Context): voi
     const connection = takeOver(request, reply, streamType(terminal, requestMinor(request.raw)));
     connection.signal.addEventListener('abort', () => stop.abort(), { once: true });
     if (connection.signal.aborted) stop.abort();
-    engine.emit({ type: 'container', action: 'attach', actorId: id, attributes: actorOf(view) });
     try {
       const outcome = await pump(connection, attachment, { ...streams, terminal, detachKeys, stop: () => stop.abort() });
       if (outcome === 'detached') engine.emit({ type: 'container', action: 'detach', actorId: id, attributes: actorOf(view) });

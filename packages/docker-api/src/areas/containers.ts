@@ -1,5 +1,5 @@
 import { createContainerSchema, parseSignal, requireSignal } from '@berth/docker-wire';
-import { Fault, isFault } from '@berth/kit';
+import { Fault } from '@berth/kit';
 import type { ContainerView } from '@berth/engine';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { jsonBody } from '../body.ts';
@@ -11,7 +11,6 @@ import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { inspectView } from '../view/container-inspect.ts';
 import { summaryView } from '../view/container-summary.ts';
-import { startSentence } from '../view/start-sentence.ts';
 import { topView } from '../view/top.ts';
 
 type WithId = { Params: { id: string } };
@@ -55,12 +54,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
   });
 
   app.post<WithId>('/containers/:id/start', async (request, reply) => {
-    const { id } = request.params;
-    try {
-      await engine.startContainer(id);
-    } catch (error) {
-      throw startSentence(error, engine.container(id).definition.args[0] ?? '');
-    }
+    await engine.startContainer(request.params.id);
     return reply.code(204).send();
   });
 
@@ -70,13 +64,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
   });
 
   app.post<WithId>('/containers/:id/restart', async (request, reply) => {
-    const { id } = request.params;
-    try {
-      await engine.restartContainer(id, stopOptions(request));
-    } catch (error) {
-      if (isFault(error, 'container-not-found')) throw error;
-      throw startSentence(error, engine.container(id).definition.args[0] ?? '');
-    }
+    await engine.restartContainer(request.params.id, stopOptions(request));
     return reply.code(204).send();
   });
 
@@ -87,7 +75,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     try {
       await engine.killContainer(id, requireSignal(signal));
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
+      if (!(error instanceof Fault) || error.message.startsWith('cannot kill')) throw error;
       throw new Fault(error.kind, error.code, `cannot kill container: ${id}: ${error.message}`, { cause: error });
     }
     return reply.code(204).send();

@@ -6,9 +6,9 @@ import { pump, streamType } from '../attach-pump.ts';
 import { jsonBody, optionalJsonBody } from '../body.ts';
 import type { Context } from '../context.ts';
 import { answerFor, invalid } from '../faults.ts';
+import { execEnv } from '../create/process-config.ts';
 import { takeOver } from '../hijack.ts';
 import { requestMinor } from '../versions.ts';
-import { commandSentence } from '../view/start-sentence.ts';
 import { terminalSize } from './containers.ts';
 
 type WithId = { Params: { id: string } };
@@ -28,7 +28,7 @@ export function execArea(app: FastifyInstance, context: Context): void {
     if (body.DetachKeys !== '') parseDetachKeys(body.DetachKeys);
     const id = await engine.createExec(request.params.id, {
       args,
-      env: body.Env.filter((entry) => entry.includes('=')),
+      env: execEnv(view.definition, body.Env, body.Tty),
       cwd: body.WorkingDir,
       user: body.User,
       terminal: body.Tty,
@@ -48,11 +48,7 @@ export function execArea(app: FastifyInstance, context: Context): void {
     const [rows, columns] = body.ConsoleSize ?? [];
     const size = exec.terminal && rows !== undefined && columns !== undefined && rows > 0 ? { terminalSize: { rows, columns } } : {};
     if (body.Detach) {
-      try {
-        await engine.startExec(exec.id, { detach: true, ...size, signal: context.closing });
-      } catch (error) {
-        throw error instanceof Fault ? new Fault(error.kind === 'internal' ? 'internal' : 'invalid', error.code, sentence(error, exec), { cause: error }) : error;
-      }
+      await engine.startExec(exec.id, { detach: true, ...size, signal: context.closing });
       return reply.code(200).send();
     }
 
@@ -70,7 +66,7 @@ export function execArea(app: FastifyInstance, context: Context): void {
     } catch (error) {
       // The head of the answer is out, so the sentence goes where the output would have gone; the exit code tells the rest.
       if (!(error instanceof Fault)) context.log.warn({ err: error, exec: exec.id }, 'an exec could not be started');
-      const message = Buffer.from(`${sentence(error, exec)}\r\n`);
+      const message = Buffer.from(`${answerFor(error).message}\r\n`);
       await connection.write(exec.terminal ? message : frame('stdout', message));
     }
     await connection.end();
@@ -113,11 +109,4 @@ function requireStartable({ engine }: Context, exec: ExecView): void {
   if (exec.running) throw new Fault('conflict', 'exec-running', `exec command ${exec.id} is already running`);
   if (state.phase === 'paused') throw new Fault('conflict', 'paused', `Container ${exec.containerId} is paused, unpause the container before exec`);
   if (state.phase !== 'running') throw new Fault('conflict', 'not-running', `container ${exec.containerId} is not running`);
-}
-
-function sentence(error: unknown, exec: ExecView): string {
-  if (error instanceof Fault && (error.code === 'command-not-found' || error.code === 'command-not-executable')) {
-    return `OCI runtime exec failed: exec failed: ${commandSentence(error, exec.args[0] ?? '')}`;
-  }
-  return answerFor(error).message;
 }

@@ -70,6 +70,14 @@ export function processEnv(env: readonly string[], terminal: boolean): string[] 
   return [...defaults, ...env.filter((entry) => entry.includes('='))];
 }
 
+/** An exec has the container's environment, TERM when it has a terminal, and what was given with it. */
+export function execEnv(container: { readonly env: readonly string[] }, given: readonly string[], terminal: boolean): string[] {
+  const base = container.env.filter((entry) => terminal || !entry.startsWith('TERM='));
+  const named = new Set(given.map(variableName));
+  const term = terminal && ![...base, ...given].some((entry) => entry.startsWith('TERM=')) ? ['TERM=xterm'] : [];
+  return [...base.filter((entry) => !named.has(variableName(entry))), ...term, ...given.filter((entry) => entry.includes('='))];
+}
+
 function variableName(entry: string): string {
   return entry.split('=', 1)[0] ?? entry;
 }
