@@ -47,4 +47,24 @@ inOwnNamespace(import.meta.url, () => {
     assert.equal(await a.guest.ask('tcp', '172.17.0.1', 8081), 'timeout');
     assert.ok((await dropped('drop_isolation')) > between);
   });
+
+  test('flows of datagrams follow the publication: none is left at the old place', async () => {
+    await using fixture = await Fixture.open();
+    const network = await fixture.create('front');
+    const old = await fixture.join(network, 'old');
+    const young = await fixture.join(network, 'young');
+    await old.guest.serve('udp', 53, 'old');
+    await young.guest.serve('udp', 53, 'young');
+    const request = { protocol: 'udp' as const, containerPort: 53, hostPortFirst: 5353, hostPortLast: 5353 };
+    // The same source port every time: to the kernel it is one flow, known before anything is published.
+    const asked = () => ask('udp', '127.0.0.1', 5353, undefined, 40_000);
+    assert.equal(await asked(), 'ECONNREFUSED');
+    await fixture.publish(old.endpoint, request);
+    assert.match(await asked(), /^old/);
+    await fixture.networking.unpublish(old.endpoint.containerId);
+    assert.equal(await asked(), 'ECONNREFUSED');
+    await fixture.publish(young.endpoint, request);
+    assert.match(await asked(), /^young/);
+    await fixture.networking.unpublish(young.endpoint.containerId);
+  });
 });

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { isFault } from '@berth/kit';
+import { type Connection, forgetConnections } from '@berth/sys';
 import { networkFault } from './faults.ts';
 import type { Element, Firewall } from './firewall.ts';
 import type { NetworkLog } from './log.ts';
 import type { PortPublication, PortRequest } from './port.ts';
 import { reserve, type Reservation } from './port-reservation.ts';
+
+const udp = 17;
 
 interface Published {
   readonly containerId: string;
@@ -60,6 +63,9 @@ export class PublishedPorts {
       const elements = publications.flatMap((publication) => elementOf(containerId, containerAddress, publication));
       const stale = this.#firewall.elements().filter((element) => element.comment === containerId);
       await this.#firewall.change({ remove: stale, add: elements });
+      // Datagrams that came before the port was published keep their untranslated flow as long as they keep coming.
+      const ports = new Set(publications.filter((publication) => publication.protocol === 'udp').map((publication) => publication.hostPort));
+      if (ports.size > 0) this.#forget((connection) => connection.protocol === udp && ports.has(connection.destinationPort));
       this.#published.set(containerId, { containerId, containerAddress, publications, reservations, elements });
       return publications;
     } catch (error) {
@@ -76,6 +82,9 @@ export class PublishedPorts {
     const remove = this.#firewall.elements().filter((element) => element.comment === containerId);
     try {
       if (remove.length > 0) await this.#firewall.change({ remove });
+      // Flows that were translated already don't ask the maps again: they would go on to whoever gets the address next.
+      const targets = new Set(remove.flatMap((element) => element.value?.split(' ')[0] ?? []));
+      if (targets.size > 0) this.#forget((connection) => targets.has(connection.replySource) && connection.destination !== connection.replySource);
     } finally {
       for (const reservation of published?.reservations ?? []) {
         await reservation.close();
@@ -90,6 +99,15 @@ export class PublishedPorts {
     this.#published.clear();
     this.#claimed.clear();
     await Promise.all(reservations.map((reservation) => reservation.close()));
+  }
+
+  /** Best effort: what stays is cut when it has been idle. */
+  #forget(which: (connection: Connection) => boolean): void {
+    try {
+      forgetConnections(which);
+    } catch (error) {
+      this.#log.warn({ error }, 'the connection tracker could not be told to forget');
+    }
   }
 
   async #choose(containerId: string, containerAddress: string, request: PortRequest, wish: number | undefined, adopting: boolean): Promise<Reservation> {

@@ -16,3 +16,4 @@ export { spawnDetached, type DetachedProcess } from './detached.ts';
 export { findProcesses, processArguments, processCpuSeconds, processPssBytes, processStartTicks } from './process-facts.ts';
 export { hostMemory } from './host-memory.ts';
 export { copySparse, dataRanges } from './sparse-file.ts';
+export { forgetConnections, type Connection } from './conntrack.ts';

@@ -13,6 +13,8 @@ function bind() {
     listen: libc.func('int listen(int fd, int backlog)'),
     connect: libc.func('int connect(int fd, const void *address, uint32_t size)'),
     sendmsg: libc.func('int64_t sendmsg(int fd, const void *message, int flags)'),
+    send: libc.func('int64_t send(int fd, const void *data, size_t size, int flags)'),
+    recv: libc.func('int64_t recv(int fd, void *data, size_t size, int flags)'),
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void *argument)'),
     lseek: libc.func('int64_t lseek(int fd, int64_t offset, int whence)'),
     copyFileRange: libc.func('int64_t copy_file_range(int in, void *inAt, int out, void *outAt, size_t size, uint32_t flags)'),
