@@ -54,7 +54,7 @@ export class Networks {
 
   /** `bridge` and `none`, at the first start. */
   async makePredefined(): Promise<void> {
-    if (this.#deps.networks.byName('bridge') === undefined) await this.#write(this.#plan(blank('bridge'), { isDefault: true }));
+    if (this.#deps.networks.byName('bridge') === undefined) await this.#make(this.#plan(blank('bridge'), { isDefault: true }));
     if (this.#deps.networks.byName('none') !== undefined) return;
     const { name, internal, labels, enableIpv6, attachable, ipamDriver, ipamOptions, options } = blank('none');
     const shared = { labels, enableIpv6, attachable, ipamDriver, ipamOptions, userSubnet: false, predefined: true, createdAtMs: this.#deps.clock.nowMs() };

@@ -53,7 +53,10 @@ async function answer(request: Request): Promise<Reply> {
     case 'start': {
       const held = await hold(request.id, request.id, request.process, request.environment);
       containers.set(request.id, { execs: new Set(), frozen: false });
-      held.onEnded = (ended) => tell({ ended: request.id, ...ended });
+      // Before it is followed, the end waits for whoever follows: it comes after the last byte of output.
+      held.onEnded = (ended) => {
+        if (held.journal.followed) tell({ ended: request.id, ...ended });
+      };
       // Process 1 is gone: so is everything it started, before the last reader of its pipes could wait for them.
       held.onExit = () => killAll(request.id);
       return { started: { pid: held.pid, startedAtMs: held.startedAtMs } };
@@ -69,7 +72,7 @@ async function answer(request: Request): Promise<Reply> {
       const held = await hold(request.id, request.exec, request.process, {});
       containers.get(request.id)?.execs.add(request.exec);
       held.onEnded = (ended) => {
-        tell({ ended: request.exec, ...ended });
+        if (held.journal.followed) tell({ ended: request.exec, ...ended });
         containers.get(request.id)?.execs.delete(request.exec);
         streams.delete(request.exec);
       };

@@ -15,6 +15,10 @@ export class Journal {
     this.#onRoom = onRoom;
   }
 
+  get followed(): boolean {
+    return this.#reader !== undefined;
+  }
+
   get full(): boolean {
     return this.end - this.#acknowledged >= LIMIT;
   }
