@@ -115,6 +115,11 @@ function buildApp(context: Context): FastifyInstance {
       done(error as Error);
     }
   });
+  // The docker CLI compares this header to the letter: with a charset behind it, it would print error bodies as they are.
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (String(reply.getHeader('content-type') ?? '').startsWith('application/json')) reply.header('content-type', 'application/json');
+    done();
+  });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'page not found' }));
   app.setErrorHandler((error, request, reply) => answerError(context, error, request, reply));
 

@@ -1,5 +1,5 @@
 import { createContainerSchema, parseSignal, requireSignal } from '@berth/docker-wire';
-import { Fault } from '@berth/kit';
+import { Fault, isFault } from '@berth/kit';
 import type { ContainerView } from '@berth/engine';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { jsonBody } from '../body.ts';
@@ -30,7 +30,13 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     if (body.Image === '') throw invalid('image-missing', 'no image specified');
     const minor = requestMinor(request.raw);
     const mapped = mapContainer(body, name, engine.images.get(body.Image), engine, minor);
-    const made = await engine.createContainer(mapped.container);
+    const made = await engine.createContainer(mapped.container).catch((error: unknown) => {
+      // To the CLI a create that answers 404 means that the image has to be pulled.
+      if (isFault(error) && error.kind === 'not-found' && error.code !== 'image-not-found') {
+        throw new Fault('invalid', error.code, error.message, { cause: error });
+      }
+      throw error;
+    });
     return reply.code(201).send({ Id: made.id, Warnings: [...mapped.warnings, ...made.warnings] });
   });
 
@@ -73,6 +79,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     const text = new Query(request).text('signal');
     const signal = text === '' ? 9 : parseSignal(text);
     try {
+      engine.container(id);
       await engine.killContainer(id, requireSignal(signal));
     } catch (error) {
       if (!(error instanceof Fault) || error.message.startsWith('cannot kill')) throw error;
@@ -99,6 +106,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
       throw invalid('name-same', 'Renaming a container with the same name as its current name');
     }
     try {
+      checkedName(name.startsWith('/') ? name : `/${name}`);
       await engine.renameContainer(request.params.id, checkedName(name));
     } catch (error) {
       if (!(error instanceof Fault) || error.code === 'container-not-found') throw error;
