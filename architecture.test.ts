@@ -181,9 +181,8 @@ test('every package begins with a paragraph about itself', () => {
 });
 
 test('nothing is postponed or silenced in the code', () => {
-  const words = new RegExp(
-    ['TO' + 'DO', 'FIX' + 'ME', 'as' + ' any\\b', '@ts-' + '(ignore|nocheck|expect-error)', 'eslint-' + 'disable', 'biome-' + 'ignore'].join('|'),
-  );
+  // Written so that this file does not find itself.
+  const words = /\bT[O]DO\b|\bFIX[M]E\b|\bas [a]ny\b|@ts-(?:ignore|nocheck|expect-error)|(?:eslint|oxlint)-disable|biome-[i]gnore/;
   const skipped = /\b(test|it|describe)\.(skip|only|todo)\(|\bskip: true\b|\btodo: true\b/;
   none(sources.filter(({ text, path }) => path !== 'architecture.test.ts' && (words.test(text) || skipped.test(text))).map(({ path }) => path));
 });

@@ -12,6 +12,7 @@ const RULES = [
   { pattern: /^test\/chaos\//, stage: 'alone', limitS: 300 },
   { pattern: /^test\//, stage: 'alone', limitS: 240 },
   { pattern: /^packages\/runtime-microvm\//, stage: 'alone', limitS: 180 },
+  { pattern: /^programs\/(bootstrap|berthd)\//, stage: 'together', limitS: 60 },
   { pattern: /^programs\//, stage: 'alone', limitS: 180 },
   { pattern: /^packages\/[^/]+\/test\//, stage: 'alone', limitS: 180 },
   { pattern: /integration\.test\.ts$/, stage: 'alone', limitS: 180 },

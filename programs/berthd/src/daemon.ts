@@ -103,10 +103,14 @@ async function serve(options: BerthdOptions, progress: Progress, log: Logger): P
 
 function explain(error: unknown): { message: string; advice?: string[]; detail?: string } {
   if (isFault(error, 'locked')) {
-    return { message: `Another berthd uses this directory: ${error.message}.`, advice: ['npm run status shows it, npm run stop ends it.', 'A second instance needs its own --state-dir, --run-dir and --prefix.'] };
+    return {
+      message: `Another berthd uses this directory: ${error.message}.`,
+      advice: ['npm run status shows it, npm run stop ends it.', 'A second instance needs its own --state-dir, --run-dir and --prefix.'],
+    };
   }
   if (isFault(error)) return { message: error.message, ...(error.detail === undefined ? {} : { detail: error.detail }) };
   const { code, path } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC') return { message: `There is no space left for ${path ?? 'the state directory'}.`, advice: ['Free some space, or put it elsewhere with --state-dir.'] };
+  if (code === 'ENOSPC')
+    return { message: `There is no space left for ${path ?? 'the state directory'}.`, advice: ['Free some space, or put it elsewhere with --state-dir.'] };
   return { message: error instanceof Error ? error.message : String(error), ...(error instanceof Error && error.stack ? { detail: error.stack } : {}) };
 }

@@ -14,6 +14,8 @@ export interface BerthdOptions {
   readonly acceleration: 'auto' | 'kvm' | 'tcg';
   /** Virtual machines kept ready for each image in use; absent: the runtime's own default. */
   readonly poolSize: number | undefined;
+  /** Host memory no virtual machine may take, MiB; absent: the runtime's own default. */
+  readonly reserveMib: number | undefined;
 }
 
 /** Throws a TypeError with a sentence when the command line makes no sense. */
@@ -28,6 +30,7 @@ export function parseOptions(argv: readonly string[]): BerthdOptions {
       'progress-fd': { type: 'string' },
       acceleration: { type: 'string', default: 'auto' },
       'pool-size': { type: 'string' },
+      'reserve-mib': { type: 'string' },
     },
   });
   if (!/^[a-z][a-z0-9]{0,5}$/.test(values.prefix)) throw new TypeError('--prefix takes 1 to 6 of a-z and 0-9, a letter first');
@@ -41,10 +44,11 @@ export function parseOptions(argv: readonly string[]): BerthdOptions {
     progressFd: values['progress-fd'] === undefined ? undefined : wholeNumber('--progress-fd', values['progress-fd']),
     acceleration,
     poolSize: values['pool-size'] === undefined ? undefined : wholeNumber('--pool-size', values['pool-size']),
+    reserveMib: values['reserve-mib'] === undefined ? undefined : wholeNumber('--reserve-mib', values['reserve-mib']),
   };
 }
 
 function wholeNumber(name: string, text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new TypeError(`${name} takes a whole number`);
+  if (!/^\d{1,9}$/.test(text)) throw new TypeError(`${name} takes a whole number`);
   return Number(text);
 }

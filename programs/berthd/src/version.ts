@@ -24,6 +24,11 @@ function referenced(reference: string): string {
     return readFileSync(join(root, '.git', reference), 'utf8').trim();
   } catch {
     const packed = readFileSync(join(root, '.git/packed-refs'), 'utf8');
-    return packed.split('\n').find((line) => line.endsWith(` ${reference}`))?.split(' ')[0] ?? 'unknown';
+    return (
+      packed
+        .split('\n')
+        .find((line) => line.endsWith(` ${reference}`))
+        ?.split(' ')[0] ?? 'unknown'
+    );
   }
 }
