@@ -5,13 +5,13 @@ import { Berth } from '../berth/index.ts';
 import { assertKept, startKeeper } from './keeper.ts';
 
 test('no memory for another virtual machine: a clear error, the others untouched', { timeout: 200_000 }, async (t) => {
-  const env: Record<string, string> = {};
-  await using berth = await Berth.open({ env });
+  const extraArgs: string[] = [];
+  await using berth = await Berth.open({ extraArgs });
   const { docker } = berth;
   const keeper = await startKeeper(docker, 'keeper');
 
   // From now on the daemon must leave all of the host's memory free, so there is none for a machine.
-  env['BERTH_RESERVE_BYTES'] = String(totalmem());
+  extraArgs.push('--reserve-mib', String(Math.ceil(totalmem() / 2 ** 20)));
   await berth.terminate();
   await berth.start();
   const refused = await docker.run(['run', '--name', 'refused', 'busybox', 'true']);
@@ -22,7 +22,7 @@ test('no memory for another virtual machine: a clear error, the others untouched
   assert.equal(await docker.ok(['exec', 'keeper', 'echo', 'alive']), 'alive');
   await assertKept(docker, keeper);
 
-  delete env['BERTH_RESERVE_BYTES'];
+  extraArgs.length = 0;
   await berth.terminate();
   await berth.start();
   await docker.ok(['start', '-a', 'refused']);

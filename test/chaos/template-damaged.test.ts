@@ -20,7 +20,7 @@ test('damaged template files are noticed at the start and made again', { timeout
   const { docker } = berth;
   assert.equal(await docker.ok(['run', '--rm', 'busybox', 'echo', 'before']), 'before');
   const files = async () => {
-    const folder = join(berth.stateDirectory, 'templates');
+    const folder = join(berth.stateDirectory, 'microvm/templates');
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   };
