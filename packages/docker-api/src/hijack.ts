@@ -73,16 +73,21 @@ export function allowTakeOver(server: Server, wants: (request: IncomingMessage) 
 export class TakenConnection {
   readonly #socket: Socket;
   readonly #gone = new AbortController();
-  #early: Buffer | undefined;
-  #earlyEnd: boolean;
+  /** Input not yet given on; undefined is its end. */
+  readonly #input: (Buffer | undefined)[];
+  #give: ((piece: Buffer | undefined) => Promise<void>) | undefined;
+  #giving = false;
 
+  /** Listens at once: a flowing socket without a listener drops what it reads. */
   constructor(socket: Socket, early: Buffer, ended: boolean) {
     this.#socket = socket;
-    this.#early = early;
-    this.#earlyEnd = ended;
+    this.#input = [...(early.length === 0 ? [] : [early]), ...(ended ? [undefined] : [])];
     socket.on('error', () => this.#gone.abort());
     socket.once('close', () => this.#gone.abort());
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    if (!ended) socket.once('end', () => this.#take(undefined));
     if (socket.destroyed) this.#gone.abort();
+    socket.resume();
   }
 
   /** Aborted when the client is gone altogether; a client that only closed its sending side is not. */
@@ -104,29 +109,25 @@ export class TakenConnection {
 
   /** Gives each piece of input in order, one at a time, then the end of it. Call once. */
   read(onData: (data: Buffer) => Promise<void>, onEnd: () => Promise<void>): void {
-    const socket = this.#socket;
-    let chain = Promise.resolve();
-    const give = (step: () => Promise<void>) => {
+    this.#give = (piece) => (piece === undefined ? onEnd() : onData(piece));
+    void this.#drain();
+  }
+
+  #take(piece: Buffer | undefined): void {
+    this.#input.push(piece);
+    this.#socket.pause();
+    void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#give === undefined || this.#giving) return;
+    this.#giving = true;
+    while (this.#input.length > 0) {
       // A process that takes no more input is no reason to end its output.
-      chain = chain.then(step).catch(() => undefined);
-      return chain;
-    };
-    const early = this.#early;
-    this.#early = undefined;
-    if (early !== undefined && early.length > 0) give(() => onData(early));
-    if (this.#earlyEnd) {
-      give(onEnd);
-      return;
+      await this.#give(this.#input.shift()).catch(() => undefined);
     }
-    socket.on('data', (chunk: Buffer) => {
-      socket.pause();
-      void give(() => onData(chunk)).then(() => socket.resume());
-    });
-    socket.once('end', () => {
-      this.#earlyEnd = true;
-      give(onEnd);
-    });
-    socket.resume();
+    this.#giving = false;
+    this.#socket.resume();
   }
 
   /** Sends what is left, then closes; a client that doesn't take it within 5 seconds is cut off. */
@@ -153,7 +154,7 @@ export function takeOver(request: FastifyRequest, reply: FastifyReply, contentTy
   const recording = recordings.get(socket);
   reply.hijack();
   reply.raw.detachSocket(socket);
-  for (const event of ['data', 'end', 'close', 'error', 'timeout', 'drain', 'readable']) socket.removeAllListeners(event);
+  for (const event of ['data', 'end', 'close', 'error', 'timeout', 'drain']) socket.removeAllListeners(event);
   socket.setTimeout(0);
   socket.setNoDelay(true);
 

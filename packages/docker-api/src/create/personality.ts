@@ -101,7 +101,7 @@ export function personalityOf(
       DeviceRequests: null,
       MemoryReservation: host.MemoryReservation,
       MemorySwap: effectiveSwap(host.Memory, host.MemorySwap),
-      MemorySwappiness: host.MemorySwappiness ?? null,
+      MemorySwappiness: host.MemorySwappiness === -1 ? null : (host.MemorySwappiness ?? null),
       OomKillDisable: false,
       ...(host.Init === undefined ? {} : { Init: host.Init }),
       PidsLimit: (host.PidsLimit ?? 0) > 0 ? host.PidsLimit : null,
