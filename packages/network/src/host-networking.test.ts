@@ -56,15 +56,16 @@ inOwnNamespace(import.meta.url, () => {
     await old.guest.serve('udp', 53, 'old');
     await young.guest.serve('udp', 53, 'young');
     const request = { protocol: 'udp' as const, containerPort: 53, hostPortFirst: 5353, hostPortLast: 5353 };
-    // The same source port every time: to the kernel it is one flow, known before anything is published.
-    const asked = () => ask('udp', '127.0.0.1', 5353, undefined, 40_000);
-    assert.equal(await asked(), 'ECONNREFUSED');
+    // The same source port every time: to the kernel it is one flow, and it remembers where that leads.
+    const asked = (from: number) => ask('udp', '127.0.0.1', 5353, undefined, from);
+    assert.equal(await asked(40_000), 'ECONNREFUSED');
     await fixture.publish(old.endpoint, request);
-    assert.match(await asked(), /^old/);
+    assert.equal(await asked(40_000), 'old 172.17.0.1');
+    assert.equal(await asked(40_001), 'old 172.17.0.1');
     await fixture.networking.unpublish(old.endpoint.containerId);
-    assert.equal(await asked(), 'ECONNREFUSED');
+    for (const from of [40_000, 40_001]) assert.equal(await asked(from), 'ECONNREFUSED');
     await fixture.publish(young.endpoint, request);
-    assert.match(await asked(), /^young/);
+    for (const from of [40_000, 40_001]) assert.equal(await asked(from), 'young 172.17.0.1');
     await fixture.networking.unpublish(young.endpoint.containerId);
   });
 });
