@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { berthdArguments } from './berthd-command.mjs';
 import { answers } from './docker-endpoint.mjs';
 import { places, processStartTicks, runningDaemon } from './instance.mjs';
 import { ensureDirectory } from './machine.mjs';
-import { ROOT } from './options.mjs';
 import { GUEST_DIRECTORY } from './prepare.mjs';
 import { Problem } from './problem.mjs';
 
@@ -26,20 +26,7 @@ export async function startDaemon(options, node, say) {
   }
   const outputPath = join(options.stateDir, 'berthd.out');
   const output = openSync(outputPath, 'w');
-  const args = [
-    '--disable-warning=ExperimentalWarning',
-    join(ROOT, 'programs/berthd/src/main.mjs'),
-    '--state-dir',
-    options.stateDir,
-    '--run-dir',
-    options.runDir,
-    '--prefix',
-    options.prefix,
-    '--guest-dir',
-    GUEST_DIRECTORY,
-    '--progress-fd',
-    '3',
-  ];
+  const args = berthdArguments({ stateDirectory: options.stateDir, runDirectory: options.runDir, prefix: options.prefix, guestDirectory: GUEST_DIRECTORY });
   const child = spawn(node, args, { cwd: '/', detached: true, stdio: ['ignore', output, output, 'pipe'] });
   closeSync(output);
   try {

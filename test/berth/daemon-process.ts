@@ -1,9 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Readable } from 'node:stream';
-
-const main = fileURLToPath(new URL('../../programs/berthd/src/main.mjs', import.meta.url));
+import { berthdArguments } from '../../programs/bootstrap/berthd-command.mjs';
 
 /** What the daemon says about itself once it is ready. */
 export interface DaemonFacts {
@@ -34,11 +32,7 @@ export class DaemonProcess {
   /** `nsenter` and the like execute in place, so the child's pid is the daemon's. */
   constructor(place: DaemonPlace, limitMs: number) {
     const output = openSync(place.outputPath, 'a');
-    const [command, args] = place.enter(process.execPath, [
-      '--disable-warning=ExperimentalWarning', main,
-      '--state-dir', place.stateDirectory, '--run-dir', place.runDirectory, '--prefix', place.prefix,
-      '--guest-dir', place.guestDirectory, '--progress-fd', '3', ...(place.extraArgs ?? []),
-    ]);
+    const [command, args] = place.enter(process.execPath, [...berthdArguments(place), ...(place.extraArgs ?? [])]);
     this.#outputPath = place.outputPath;
     this.child = spawn(command, args, { cwd: '/', detached: true, stdio: ['ignore', output, output, 'pipe'], env: { ...process.env, ...place.env } });
     closeSync(output);
