@@ -64,12 +64,18 @@ export async function run(command: string, args: readonly string[], options: Run
         child.stdin.on('error', () => undefined);
         child.stdin.end(options.input);
       } else {
-        // A source that fails must fail the command too; a command that stops reading early speaks by its exit code.
-        await pipeline(options.input, child.stdin).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'EPIPE') {
-            inputError = error;
-            child.kill('SIGKILL');
-          }
+        // A source that fails must fail the command too; a command that stops reading early speaks by its exit code. One
+        // that exits between our last byte and our end of file closes the pipe first, which is no failure of the source.
+        const source = options.input;
+        const stdin = child.stdin;
+        let closedByCommand = false;
+        stdin.once('close', () => {
+          closedByCommand = !source.closed || source.readableEnded;
+        });
+        await pipeline(source, stdin).catch((error: NodeJS.ErrnoException) => {
+          if (error.code === 'EPIPE' || (error.code === 'ERR_STREAM_PREMATURE_CLOSE' && closedByCommand)) return;
+          inputError = error;
+          child.kill('SIGKILL');
         });
       }
     }
