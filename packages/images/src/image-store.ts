@@ -174,8 +174,7 @@ export class ImageStore implements Images {
   }
 
   async collect(): Promise<number> {
-    const freedBytes = this.#rows.transaction(() => this.#forgetUnused());
-    return Math.max(freedBytes, await this.#files.removeUnknown((path, id) => this.#layers.keeps(path, id)));
+    return (await this.#collect()).diskBytes;
   }
 
   async prune(options: { danglingOnly: boolean; users: readonly { imageId: string }[]; matches?: (image: Image) => boolean }): Promise<{
@@ -202,7 +201,7 @@ export class ImageStore implements Images {
       }
       return removals;
     });
-    return { deleted, reclaimedBytes: await this.collect() };
+    return { deleted, reclaimedBytes: (await this.#collect()).contentBytes };
   }
 
   /** Small facts kept beside the images (which of the local ones were made already). */
@@ -218,6 +217,11 @@ export class ImageStore implements Images {
     if (this.#closed) return;
     this.#closed = true;
     this.#rows.close();
+  }
+
+  async #collect(): Promise<{ contentBytes: number; diskBytes: number }> {
+    const contentBytes = this.#rows.transaction(() => this.#forgetUnused());
+    return { contentBytes, diskBytes: await this.#files.removeUnknown((path, id) => this.#layers.keeps(path, id)) };
   }
 
   /** Deletes the rows of what nothing needs. Gives the bytes of content that go with them. */
@@ -244,6 +248,8 @@ async function interruptible<T>(archive: Readable, signal: AbortSignal | undefin
   signal?.throwIfAborted();
   const stop = () => archive.destroy(signal?.reason as Error);
   signal?.addEventListener('abort', stop, { once: true });
+  // Whoever reads the stream gets its error; before and after that nobody listens.
+  archive.on('error', () => undefined);
   try {
     return await work();
   } catch (error) {

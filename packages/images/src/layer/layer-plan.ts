@@ -28,7 +28,7 @@ export function planLayer(root: DirectoryNode, layers: number): LayerPlan {
   const first = new Map<Inode, string>();
   let contentBytes = 0;
 
-  const walk = (node: DirectoryNode, path: string) => {
+  const walk = (node: DirectoryNode, path: string, hidden: boolean) => {
     for (const name of [...node.children.keys()].sort()) {
       if (name.startsWith('.wh..wh.')) continue;
       const child = node.children.get(name);
@@ -36,9 +36,10 @@ export function planLayer(root: DirectoryNode, layers: number): LayerPlan {
       if (child === undefined) continue;
       if (child.kind === 'directory') {
         head.push({ ...(child.entry ?? implied()), path: at, xattrs: directoryXattrs(child) });
-        walk(child, at);
+        walk(child, at, hidden || child.opaque);
       } else if (child.kind === 'whiteout') {
-        head.push({ ...implied(), kind: 'character', mode: 0, path: at });
+        // Inside an opaque directory there is nothing to hide, and overlayfs would list the mark itself.
+        if (!hidden) head.push({ ...implied(), kind: 'character', mode: 0, path: at });
       } else {
         const known = first.get(child.inode);
         if (known !== undefined) {
@@ -51,7 +52,7 @@ export function planLayer(root: DirectoryNode, layers: number): LayerPlan {
       }
     }
   };
-  walk(root, '');
+  walk(root, '', root.opaque);
   return { root: root.entry ?? implied(), head, files, links, contentBytes, opaque: root.opaque };
 }
 

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { isFault } from '@berth/kit';
 import { run } from '@berth/sys';
@@ -7,9 +7,10 @@ import type { TarEntry } from '../tar/tar-entry.ts';
 import { TarReader } from '../tar/tar-reader.ts';
 import { END_OF_ARCHIVE, padding, tarHeader } from '../tar/tar-writer.ts';
 import { keptXattrs, type LayerPlan } from './layer-plan.ts';
+import { describeRoot } from './squash-root.ts';
 
 /** How a squashfs stores file content; metadata is never compressed, for the guest pays for it at every start. */
-export type SquashCompression = 'none' | 'lz4' | 'zstd';
+export type SquashCompression = 'none' | 'lz4';
 
 export interface SquashOptions {
   readonly compression: SquashCompression;
@@ -28,11 +29,9 @@ export async function writeSquashfs(path: string, plan: LayerPlan, source: Layer
   const { root } = plan;
   const args = [
     ...['-quiet', '-no-progress', '-exit-on-error', '-mkfs-time', '0', '-mem', '256M'],
-    ...['-root-mode', root.mode.toString(8), '-root-uid', String(root.uid), '-root-gid', String(root.gid)],
-    ...['-root-time', String(squashTime(root.mtime))],
+    ...['-root-mode', root.mode.toString(8)],
     ...['-noI', '-noId', '-noX'],
     ...(options.compression === 'none' ? ['-noD', '-noF', '-no-fragments'] : ['-comp', options.compression]),
-    ...(options.compression === 'zstd' ? ['-Xcompression-level', '3'] : []),
     path,
   ];
   try {
@@ -46,13 +45,10 @@ export async function writeSquashfs(path: string, plan: LayerPlan, source: Layer
     if (full === error && isFault(error, 'command-failed')) throw squashFailed(error.detail ?? error.message);
     throw full;
   }
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-    return (await file.stat()).size;
-  } finally {
-    await file.close();
-  }
+  await describeRoot(path, { uid: root.uid, gid: root.gid, mtime: squashTime(root.mtime) }).catch((error: unknown) => {
+    throw withDiskFull(error);
+  });
+  return (await stat(path)).size;
 }
 
 async function* tarOf(plan: LayerPlan, source: LayerSource): AsyncGenerator<Buffer> {

@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS facts (
 export function openDatabase(path: string, directory: string): Database.Database {
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { timeout: 2000 });
+    database = new Database(path, { timeout: 500 });
     database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
