@@ -56,8 +56,13 @@ Format (biome), lint (oxlint), types (tsc), architecture and unit tests: what to
   --fix          write the formatting and the lint fixes that are safe`,
   bench: `npm run bench -- [--quick] [--trace] [--only NAME] [--runs N] [--out DIR]
 
-Measures Berth against dockerd + runc (and podman where it is installed), alternating in one run, and writes medians,
-95th percentiles and the machine's facts to bench/results/.`,
+Measures Berth against dockerd + runc (and podman where it can be installed), alternating in one run, and writes medians,
+95th percentiles and the machine's facts to bench/results/.
+
+  --quick        few samples, a minute or two
+  --trace        where the time of one start goes, phase by phase
+  --list         the figures
+  --only NAME    one figure; can be given several times`,
 };
 
 export function helpText(command) {

@@ -20,11 +20,11 @@ const FLAGS = {
   status: ['--json'],
   test: ['--list', '--no-setup'],
   check: ['--fix'],
-  bench: ['--trace', '--quick'],
+  bench: [],
   help: [],
 };
 
-const VALUES = { test: ['--only'], bench: ['--only', '--runs', '--out'] };
+const VALUES = { test: ['--only'] };
 
 /**
  * @param {readonly string[]} argv without node and script
@@ -55,7 +55,7 @@ export function parseOptions(argv, env = process.env) {
     else if (name in instance) instance[name] = value();
     else if (FLAGS[first].includes(name) && inline === undefined) flags.add(name);
     else if ((VALUES[first] ?? []).includes(name)) values[name] = value();
-    else if (first === 'test' && !name.startsWith('-')) rest.push(name);
+    else if (first === 'bench' || (first === 'test' && !name.startsWith('-'))) rest.push(others[index]);
     else {
       throw new Problem(`‘${first}’ has no option ‘${others[index]}’.`, [`‘npm run ${first === 'start' ? 'start' : first} -- --help’ lists them.`], {
         exitCode: 2,

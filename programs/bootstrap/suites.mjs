@@ -5,7 +5,7 @@ import { ROOT } from './options.mjs';
 /**
  * How suites are run. A suite is a `*.test.ts` file. `together`: several at a time, they only use their own directories.
  * `alone`: one at a time, because it boots virtual machines or a dockerd and the machine has two cores. The first rule
- * whose pattern fits holds.
+ * whose pattern fits holds. `long`: too long for `npm run check`.
  */
 const RULES = [
   { pattern: /^architecture\.test\.ts$/, stage: 'together', limitS: 60 },
@@ -16,12 +16,13 @@ const RULES = [
   { pattern: /^programs\//, stage: 'alone', limitS: 180 },
   { pattern: /^packages\/[^/]+\/test\//, stage: 'alone', limitS: 180 },
   { pattern: /integration\.test\.ts$/, stage: 'alone', limitS: 180 },
+  { pattern: /\/(storm|crash|isolation|host-networking)(\.test|\/)/, stage: 'together', limitS: 180, long: true },
   { pattern: /./, stage: 'together', limitS: 90 },
 ];
 
 const PLACES = ['packages', 'programs', 'test', 'bench'];
 
-/** @returns {{ file: string, stage: 'together' | 'alone', limitS: number }[]} in the order in which they are to be run */
+/** @returns {{ file: string, stage: 'together' | 'alone', limitS: number, long: boolean }[]} in the order in which they are to be run */
 export function allSuites() {
   const files = readdirSync(ROOT).filter((name) => name.endsWith('.test.ts'));
   const walk = (folder) => {
@@ -35,13 +36,13 @@ export function allSuites() {
   for (const place of PLACES) walk(join(ROOT, place));
   const ranked = files.sort().map((file) => {
     const rank = RULES.findIndex((rule) => rule.pattern.test(file));
-    const { stage, limitS } = RULES[rank];
-    return { file, stage, limitS, rank };
+    const { stage, limitS, long = false } = RULES[rank];
+    return { file, stage, limitS, long, rank };
   });
   // What is quickest to fail comes first: units, then packages with machines, then the whole, then chaos.
   return ranked
     .sort((a, b) => Number(a.stage === 'alone') - Number(b.stage === 'alone') || b.rank - a.rank || (a.file < b.file ? -1 : 1))
-    .map(({ file, stage, limitS }) => ({ file, stage, limitS }));
+    .map(({ file, stage, limitS, long }) => ({ file, stage, limitS, long }));
 }
 
-export const unitSuites = () => allSuites().filter((suite) => suite.stage === 'together');
+export const unitSuites = () => allSuites().filter((suite) => suite.stage === 'together' && !suite.long);
