@@ -4,6 +4,8 @@ import socketserver
 
 class Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body in one segment; two would meet Nagle's algorithm and a delayed acknowledgement.
+    wbufsize = -1
 
     def do_GET(self):
         number = int(self.path.rsplit("/", 1)[1])
