@@ -241,6 +241,10 @@ int rehearse(struct fault *fault);
 void report_processes(struct writer *w);
 void report_statistics(struct writer *w);
 
+/* ---- clock ---- */
+/* `--tsc-khz`, on the host: prints the rate of the time stamp counter. Returns the exit code. */
+int clock_print_tsc_khz(void);
+
 /* ---- small things over files ---- */
 ssize_t file_read(const char *path, char *buffer, size_t size);
 int file_write(const char *path, const char *text);

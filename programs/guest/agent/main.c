@@ -32,6 +32,8 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
 			path = argv[++i];
 	}
+	if (argc == 2 && strcmp(argv[1], "--tsc-khz") == 0)
+		return clock_print_tsc_khz();
 	if (!agent.host && getpid() != 1)
 		return 2;
 

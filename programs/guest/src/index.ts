@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { buildAgent } from './agent.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
+import { commandLines } from './command-line.ts';
 import { fetchKernel } from './kernel.ts';
 
 export { buildAgent, type Agent, type AgentBuild } from './agent.ts';
@@ -29,6 +30,8 @@ export interface Guest {
   /** e.g. `6.1.0-56-amd64`. */
   readonly kernelVersion: string;
   readonly agentVersion: string;
+  /** What the kernel is told, by how the VM will be run. */
+  readonly commandLine: { readonly kvm: string; readonly tcg: string };
   /** Twenty hex digits: the hash of all inputs, for the keys of templates. */
   readonly key: string;
 }
@@ -55,6 +58,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
     initramfs: join(options.outputDir, `initramfs-${key}`),
     kernelVersion: kernel.version,
     agentVersion: agent.version,
+    commandLine: await commandLines(agent),
     key,
   };
   // The initramfs is renamed into place last: where it is, the kernel is too.
