@@ -33,8 +33,17 @@ export interface Answer {
   readonly id?: string;
 }
 
+/** A full disk can show itself anywhere, and the person at the client can do something about it. */
+function isDiskFull(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if ('code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT' || cause.code === 'SQLITE_FULL')) return true;
+  }
+  return false;
+}
+
 /** What a client is told about any error. Only faults speak; anything else is named by an id to look up in the log. */
 export function answerFor(error: unknown): Answer {
+  if (isDiskFull(error)) return { status: 500, message: "no space left on device: Berth's state directory is full" };
   if (error instanceof Fault) {
     if (error.kind !== 'internal') return { status: statusOf[error.kind], message: error.message };
     const id = randomBytes(4).toString('hex');
