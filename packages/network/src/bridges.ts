@@ -1,6 +1,9 @@
-import { ipBatch, listLinks, writeSysctl } from '@berth/sys';
+import { access } from 'node:fs/promises';
+import { ipBatch, listLinks, run, writeSysctl } from '@berth/sys';
+import { networkFault } from './faults.ts';
 import { macOf, parseAddress } from './ipv4.ts';
 import type { NetworkDefinition } from './port.ts';
+import { secluded } from './segment.ts';
 
 /** A bridge of this instance that exists on the host. */
 export interface FoundBridge {
@@ -39,6 +42,7 @@ export class Bridges {
       `link add name ${bridge} mtu ${network.mtu} address ${macOf(parseAddress(gateway) ?? 0)} type bridge forward_delay 0 mcast_snooping 0`,
       `link set ${bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
       ...network.pools.map((pool) => `addr add ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${bridge}`),
+      ...(await filtered(network)),
       `link set ${bridge} up`,
     ]);
     await this.#settings(bridge);
@@ -51,6 +55,7 @@ export class Bridges {
       `link set ${network.bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
       `link set ${network.bridge} mtu ${network.mtu}`,
       ...network.pools.map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${network.bridge}`),
+      ...(await filtered(network)),
       `link set ${network.bridge} up`,
     ]);
   }
@@ -67,4 +72,13 @@ export class Bridges {
     // to 127.0.0.0/8 is dropped before routing (chain prerouting_filter).
     await writeSysctl(['net', 'ipv4', 'conf', bridge, 'route_localnet'], '1');
   }
+}
+
+/** Frames between the ports of a bridge pass the firewall only on request; it takes br_netfilter to ask for it. */
+async function filtered(network: NetworkDefinition): Promise<string[]> {
+  if (!secluded(network)) return [];
+  const present = () => access('/proc/sys/net/bridge').then(() => true, () => false);
+  if (!(await present())) await run('modprobe', ['br_netfilter'], { timeoutMs: 10_000 }).catch(() => undefined);
+  if (!(await present())) throw networkFault.seclusionUnsupported();
+  return [`link set ${network.bridge} type bridge nf_call_iptables 1 nf_call_ip6tables 1`];
 }

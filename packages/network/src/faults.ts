@@ -30,5 +30,6 @@ export const networkFault = {
   portInvalid: (port: number) => new Fault('invalid', 'port-invalid', `invalid port number: ${port}`),
   prefixInvalid: (prefix: string) =>
     new Fault('invalid', 'prefix-invalid', `an instance prefix is 1 to 6 of a-z and 0-9, beginning with a letter, not "${prefix}"`),
-  closed: () => new Fault('unavailable', 'networking-closed', 'networking has been shut down'),
+  seclusionUnsupported: () =>
+    new Fault('unsupported', 'seclusion-unsupported', 'enable_icc=false needs the kernel module br_netfilter, which this host does not have'),
 };

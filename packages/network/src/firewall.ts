@@ -45,7 +45,7 @@ export class Firewall {
   static async open(table: string, directory: string, log: NetworkLog): Promise<Firewall> {
     const firewall = new Firewall(table, directory, log);
     const found = await listNftTable('inet', table);
-    for (const element of found === undefined ? [] : elementsIn(found)) firewall.#elements.set(idOf(element), element);
+    for (const element of elementsIn(found ?? [])) firewall.#elements.set(idOf(element), element);
     try {
       await applyNft(ruleset(table), directory);
     } catch (error) {
@@ -71,11 +71,11 @@ export class Firewall {
     });
   }
 
-  /** Deletes the whole table. */
+  /** Deletes the table whole. */
   async delete(): Promise<void> {
     await this.#working;
     this.#elements.clear();
-    await applyNft(`table inet ${this.#table} { }\ndelete table inet ${this.#table}\n`, this.#directory);
+    await applyNft(this.#nothing(), this.#directory);
   }
 
   async #work(): Promise<void> {
@@ -107,7 +107,7 @@ export class Firewall {
     if (remove.length === 0 && add.length === 0) return;
     const commands = [
       ...remove.map((element) => `delete element inet ${this.#table} ${element.set} { ${element.key} }`),
-      ...add.map((element) => `add element inet ${this.#table} ${element.set} { ${render(element)} }`),
+      ...add.map((element) => this.#add(element)),
     ];
     const before = this.#elements;
     try {
@@ -127,11 +127,17 @@ export class Firewall {
 
   /** Replaces the table, whatever is in it, by what ought to be there: one transaction. */
   async #rebuild(): Promise<void> {
-    const elements = [...this.#elements.values()].map((element) => `add element inet ${this.#table} ${element.set} { ${render(element)} }`);
-    await applyNft(
-      `table inet ${this.#table} { }\ndelete table inet ${this.#table}\n${ruleset(this.#table)}\n${elements.join('\n')}\n`,
-      this.#directory,
-    );
+    const commands = [this.#nothing(), ruleset(this.#table), ...[...this.#elements.values()].map((element) => this.#add(element))];
+    await applyNft(`${commands.join('\n')}\n`, this.#directory);
+  }
+
+  #add(element: Element): string {
+    return `add element inet ${this.#table} ${element.set} { ${render(element)} }`;
+  }
+
+  /** Deletes the table, which need not exist. */
+  #nothing(): string {
+    return `table inet ${this.#table} { }\ndelete table inet ${this.#table}\n`;
   }
 }
 

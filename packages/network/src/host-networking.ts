@@ -6,6 +6,7 @@ import { Bridges } from './bridges.ts';
 import { Forwarder } from './dns-forwarder.ts';
 import { networkFault } from './faults.ts';
 import { type Element, Firewall } from './firewall.ts';
+import { HostFirewall } from './host-firewall.ts';
 import type { NetworkLog } from './log.ts';
 import { Names } from './names.ts';
 import { planNetwork, type NetworkRequest } from './plan.ts';
@@ -31,6 +32,7 @@ export class HostNetworking implements Networking {
   readonly #log: NetworkLog;
   readonly #bridges: Bridges;
   readonly #firewall: Firewall;
+  readonly #hostFirewall: HostFirewall;
   readonly #ports: PublishedPorts;
   readonly #names = new Names();
   readonly #resolvers: Resolvers;
@@ -43,6 +45,7 @@ export class HostNetworking implements Networking {
     this.#log = dependencies.log;
     this.#bridges = new Bridges(dependencies.prefix);
     this.#firewall = firewall;
+    this.#hostFirewall = new HostFirewall(dependencies.prefix, dependencies.log);
     this.#ports = new PublishedPorts(firewall, dependencies.log);
     const forwarder = new Forwarder(dependencies.upstreams, (address) => this.#isGateway(address));
     this.#resolvers = new Resolvers({ forwarder, firewall, names: this.#names, log: dependencies.log });
@@ -56,7 +59,9 @@ export class HostNetworking implements Networking {
     const firewall = await Firewall.open(dependencies.prefix, dependencies.runDirectory, dependencies.log);
     await routePackets(dependencies.log);
     options.signal.throwIfAborted();
-    return new HostNetworking(dependencies, firewall);
+    const networking = new HostNetworking(dependencies, firewall);
+    await networking.#hostFirewall.allow();
+    return networking;
   }
 
   plan(request: NetworkRequest, existing: readonly NetworkDefinition[]): NetworkDefinition {
@@ -70,7 +75,8 @@ export class HostNetworking implements Networking {
       // Rules first: the segment never exists without its limits.
       await this.#firewall.change({ add: elementsOf(network) });
       try {
-        await this.#bridges.create(network);
+        // A firewall of the host that was loaded anew has forgotten us.
+        await Promise.all([this.#bridges.create(network), this.#hostFirewall.allow()]);
       } catch (error) {
         const found = (await this.#bridges.list()).find((bridge) => bridge.ifname === network.bridge);
         if (found !== undefined && (found.networkId === network.id || found.networkId === '')) return await this.#bridges.repair(network);
@@ -206,6 +212,14 @@ export class HostNetworking implements Networking {
     }
     await this.#firewall.change({ remove });
     for (const containerId of ended) await this.unpublish(containerId);
+  }
+
+  /** Takes back everything that was ever made on this host under this prefix. For uninstalling. */
+  async erase(): Promise<void> {
+    await this.sweep([]);
+    await this[Symbol.asyncDispose]();
+    await this.#firewall.delete();
+    await this.#hostFirewall.withdraw();
   }
 
   /** Sockets are closed; bridges and rules stay, for containers outlive the daemon. */

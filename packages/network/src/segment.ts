@@ -113,7 +113,7 @@ export function elementsOf(network: NetworkDefinition): Element[] {
     { set: 'hairpins', key: `${bridge} . ${bridge}` },
     ...(network.internal ? [{ set: 'internal' as const, key: bridge }] : []),
     ...(network.internal || option('enable_ip_masquerade') === 'false' ? [] : [{ set: 'masqueraded' as const, key: bridge }]),
-    ...(option('enable_icc') === 'false' ? [{ set: 'secluded' as const, key: bridge }] : []),
+    ...(secluded(network) ? [{ set: 'secluded' as const, key: bridge }] : []),
     ...network.pools.flatMap((pool): Element[] => {
       const block = parseBlock(pool.subnet);
       if (block === undefined) return [];
@@ -123,4 +123,9 @@ export function elementsOf(network: NetworkDefinition): Element[] {
       ];
     }),
   ];
+}
+
+/** Docker's option against traffic between the containers of a network. */
+export function secluded(network: NetworkDefinition): boolean {
+  return network.options['com.docker.network.bridge.enable_icc'] === 'false';
 }

@@ -68,11 +68,10 @@ export class Fixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const guest of this.#guests) await guest[Symbol.asyncDispose]();
-    await this.networking.sweep([]);
-    await this.networking[Symbol.asyncDispose]();
+    await this.networking.erase();
     await rm(this.runDirectory, { recursive: true });
     assert.deepEqual(await ourLinks(), []);
-    assert.deepEqual(await ourElements(), []);
+    assert.equal(await listNftTable('inet', prefix), undefined);
   }
 }
 

@@ -1,0 +1,17 @@
+import { ipBatch, NetworkNamespace } from '@berth/sys';
+
+/** The world beyond the host: a namespace reached over the uplink, 10.99.0.2 as seen from the host's 10.99.0.1. */
+export async function outside(): Promise<NetworkNamespace> {
+  const world = await NetworkNamespace.make();
+  await ipBatch([
+    `link add uplink type veth peer name eth0 netns ${world.name}`,
+    'addr add 10.99.0.1/24 dev uplink',
+    'link set uplink up',
+    'route add default via 10.99.0.2',
+  ]);
+  // It knows the way to every container network: what doesn't get there was stopped, not lost.
+  await world.run('ip', ['-batch', '-'], {
+    input: 'addr add 10.99.0.2/24 dev eth0\naddr add 169.254.169.254/32 dev lo\nlink set eth0 up\nroute add 172.16.0.0/12 via 10.99.0.1\n',
+  });
+  return world;
+}
