@@ -29,12 +29,14 @@ function fitsHere(entry) {
   return allows(entry.os, process.platform) && allows(entry.cpu, process.arch) && libc;
 }
 
-/** Installs exactly what the lock file says; adds to an existing node_modules rather than making it anew. */
+/**
+ * Installs what the lock file says and leaves the lock file as it is. Not `npm ci`: that refuses when the lock file lacks
+ * an optional package for some other system, and package mirrors often lack those.
+ */
 export async function installModules(root, say) {
-  const fresh = !existsSync(join(root, 'node_modules/.package-lock.json'));
-  const args = fresh ? ['ci'] : ['install', '--no-save'];
   const [command, before] = npm();
-  say(fresh ? 'npm ci' : 'npm install');
+  const args = ['install', '--no-save', '--include=optional'];
+  say('npm install');
   const result = await tool(command, [...before, ...args, '--no-audit', '--no-fund', '--ignore-scripts'], {
     cwd: root,
     timeoutMs: 900_000,
@@ -48,7 +50,8 @@ export async function installModules(root, say) {
   if (result.code === 0) return;
   const detail = result.output
     .split('\n')
-    .filter((line) => /error|ERR!/i.test(line))
+    .filter((line) => /^npm (error|ERR!) +\S/.test(line))
+    .slice(0, 12)
     .join('\n');
   if (result.code === 127) throw new Problem('npm is not on this machine.', ['apt-get install npm, or use the npm that came with your Node.']);
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/i.test(detail)) {
@@ -59,7 +62,7 @@ export async function installModules(root, say) {
     );
   }
   if (/ENOSPC/.test(detail)) throw new Problem('npm ran out of disk space.', ['Free some space and run npm start again.'], { detail });
-  throw new Problem(`npm ended with ${result.code}.`, ['Try it by hand: npm ci'], { detail: detail || result.output });
+  throw new Problem(`npm ended with ${result.code}.`, ['Try it by hand: npm install --no-save'], { detail: detail || result.output });
 }
 
 /** The npm that runs this script, or the one in PATH. */
@@ -74,7 +77,7 @@ export function berthNode(root) {
   if (existsSync(brought)) return brought;
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath;
   throw new Problem(`Berth needs Node ${NODE_MAJOR}; this is ${process.versions.node} and npm did not bring a newer one.`, [
-    'Run: npm ci --include=optional',
+    'Run: npm install --no-save --include=optional',
     `Or install Node ${NODE_MAJOR} and run npm start with it.`,
   ]);
 }
