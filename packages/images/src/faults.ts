@@ -6,6 +6,11 @@ export function imageNotFound(reference: string): Fault {
   return new Fault('not-found', 'image-not-found', `No such image: ${reference}`);
 }
 
+/** What `docker save` says of a tag or digest that isn't there. */
+export function referenceDoesNotExist(): Fault {
+  return new Fault('not-found', 'image-not-found', 'reference does not exist');
+}
+
 export function referenceInvalid(sentence: string): Fault {
   return new Fault('invalid', 'reference-invalid', sentence);
 }

@@ -239,7 +239,8 @@ test('save and load give the same image, and the same bytes each time', async (c
   const byId = await buffer(store.save([store.get('x:1').id.slice(7, 19)]));
   const third = await openStore(context);
   assert.deepEqual((await third.load(stream(byId), silent))[0]?.tags, []);
-  assert.throws(() => store.save(['missing']), fault('image-not-found', 'No such image: missing:latest'));
+  assert.throws(() => store.save(['missing']), fault('image-not-found', 'No such image: missing'));
+  assert.throws(() => store.save(['missing:1']), fault('image-not-found', 'reference does not exist'));
 
   const directory = await mkdtemp(join(tmpdir(), 'berth-saved-'));
   context.after(() => rm(directory, { recursive: true }));

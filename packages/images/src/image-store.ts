@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import type { Logger } from './logger.ts';
 import type { Rootfs } from '@berth/runtime';
+import { chooseToSave } from './archive/choose-to-save.ts';
 import { saveArchive } from './archive/save-archive.ts';
 import { loadArchive } from './archive/load-archive.ts';
-import { imageNotFound, withDiskFull } from './faults.ts';
+import { imageNotFound, referenceInvalid, withDiskFull } from './faults.ts';
 import { type ImportOptions, importRootfs } from './import-rootfs.ts';
 import { LayerStore } from './layer/layer-store.ts';
 import type { SquashCompression } from './layer/squash.ts';
@@ -121,6 +122,7 @@ export class ImageStore implements Images {
 
   tag(image: Image, reference: string): void {
     const named = withDefaultTag(parseNamed(reference));
+    if (named.digest !== undefined) throw referenceInvalid('refusing to create a tag with a digest reference');
     this.#rows.transaction(() => {
       if (this.#rows.image(image.id) === undefined) throw imageNotFound(image.id);
       this.#rows.putTag(named.name, named.tag ?? 'latest', image.id, this.#now());
@@ -128,6 +130,7 @@ export class ImageStore implements Images {
   }
 
   async remove(reference: string, options: { force: boolean; prune: boolean; users: readonly ImageUser[] }): Promise<Removal[]> {
+    if (reference.trim() === '') throw referenceInvalid('image name cannot be blank');
     const removals = this.#rows.transaction(() => removeImage(this.#rows, this.get(reference), reference, options));
     await this.collect();
     return removals;
@@ -148,9 +151,9 @@ export class ImageStore implements Images {
   }
 
   save(references: readonly string[], options: { signal?: AbortSignal } = {}): Readable {
-    const chosen = references.map((reference) => ({ reference, image: this.get(reference) }));
-    const pinned = this.#layers.pin(chosen.flatMap(({ image }) => image.layers.map((layer) => layer.diffId)));
-    const archive = Readable.from(saveArchive(chosen, this.#rows, this.#layers), { objectMode: false, highWaterMark: 1 << 20 });
+    const saved = chooseToSave(references, this.#rows);
+    const pinned = this.#layers.pin(saved.flatMap(({ image }) => image.layers.map((layer) => layer.diffId)));
+    const archive = Readable.from(saveArchive(saved, this.#layers), { objectMode: false, highWaterMark: 1 << 20 });
     const stop = () => archive.destroy(options.signal?.reason as Error);
     options.signal?.addEventListener('abort', stop, { once: true });
     archive.once('close', () => {

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { applyChanges } from './changes/apply-changes.ts';
 import { sha256 } from './digest.ts';
-import { imageNotFound, platformUnsupported, referenceInvalid } from './faults.ts';
+import { imageNotFound, referenceInvalid } from './faults.ts';
+import { parsePlatform } from './platform.ts';
 import type { LayerStore } from './layer/layer-store.ts';
 import type { Image, ImageConfiguration, ImageProcessDefaults } from './port.ts';
 import { type NamedReference, parseNamed, withDefaultTag } from './reference.ts';
@@ -52,13 +53,6 @@ function importReference(text: string): NamedReference {
   const reference = withDefaultTag(parseNamed(text));
   if (reference.digest !== undefined) throw referenceInvalid('cannot import digest reference');
   return reference;
-}
-
-function parsePlatform(text: string | undefined, architecture: string): { os: string; architecture: string; variant?: string } {
-  if (text === undefined || text === '') return { os: 'linux', architecture };
-  const [os = '', own = architecture, variant] = text.split('/');
-  if (os !== 'linux') throw platformUnsupported(`operating system is not supported: ${os}`);
-  return { os, architecture: own, ...(variant === undefined ? {} : { variant }) };
 }
 
 function importConfiguration(

@@ -9,5 +9,5 @@ export async function readArchive(spool: Spool, platform: Platform): Promise<Arc
   if (spool.file('manifest.json') !== undefined) return readDockerArchive(spool);
   if (spool.file('oci-layout') !== undefined) return readOciArchive(spool, platform);
   if (spool.file('repositories') !== undefined) throw archiveInvalid('invalid archive: images saved by Docker before 1.10 are not supported');
-  throw archiveInvalid('invalid archive: does not contain a manifest.json or an oci-layout');
+  throw archiveInvalid('invalid archive: does not contain a manifest.json');
 }

@@ -1,22 +1,9 @@
 import { sha256 } from '../digest.ts';
 import type { LayerStore } from '../layer/layer-store.ts';
-import type { Image } from '../port.ts';
-import { familiar, familiarName, parseReference, withDefaultTag } from '../reference.ts';
-import type { Rows } from '../store/rows.ts';
+import { familiar, familiarName } from '../reference.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { END_OF_ARCHIVE, padding, tarHeader } from '../tar/tar-writer.ts';
-
-interface Chosen {
-  readonly reference: string;
-  readonly image: Image;
-}
-
-interface Saved {
-  readonly image: Image;
-  readonly configuration: Buffer;
-  /** Full names, `docker.io/library/busybox:latest`. */
-  readonly names: { readonly name: string; readonly tag: string }[];
-}
+import type { SavedImage } from './choose-to-save.ts';
 
 const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar';
 const CONFIGURATION_TYPE = 'application/vnd.oci.image.config.v1+json';
@@ -27,8 +14,7 @@ const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
  * `docker save` as Docker 25 and later write it: an OCI image layout, with `manifest.json` and `repositories` beside it
  * for older readers. Layers are plain tars, so their digests are the diff ids. The same images give the same bytes.
  */
-export async function* saveArchive(chosen: readonly Chosen[], rows: Rows, layers: LayerStore): AsyncGenerator<Buffer> {
-  const saved = collectImages(chosen, rows);
+export async function* saveArchive(saved: readonly SavedImage[], layers: LayerStore): AsyncGenerator<Buffer> {
   const blobs = new Map<string, Buffer | { readonly layer: string; readonly sizeBytes: number }>();
   const manifests: object[] = [];
   for (const { image, configuration, names } of saved) {
@@ -71,25 +57,7 @@ export async function* saveArchive(chosen: readonly Chosen[], rows: Rows, layers
   yield END_OF_ARCHIVE;
 }
 
-/** A name without a tag means all tags of the repository only when that was asked by a repository; an id has no names. */
-function collectImages(chosen: readonly Chosen[], rows: Rows): Saved[] {
-  const saved = new Map<string, Saved>();
-  for (const { reference, image } of chosen) {
-    let entry = saved.get(image.id);
-    if (entry === undefined) {
-      entry = { image, configuration: rows.configuration(image.id) ?? Buffer.alloc(0), names: [] };
-      saved.set(image.id, entry);
-    }
-    const parsed = parseReference(reference);
-    if (parsed.kind !== 'named') continue;
-    const { name, tag } = withDefaultTag(parsed);
-    const isThatTag = tag !== undefined && rows.taggedImage(name, tag) === image.id;
-    if (isThatTag && !entry.names.some((known) => known.name === name && known.tag === tag)) entry.names.push({ name, tag });
-  }
-  return [...saved.values()];
-}
-
-function dockerManifest({ image, names }: Saved): object {
+function dockerManifest({ image, names }: SavedImage): object {
   return {
     Config: blobPath(image.id),
     RepoTags: names.length === 0 ? null : names.map(({ name, tag }) => familiar({ kind: 'named', name, tag })),
@@ -98,7 +66,7 @@ function dockerManifest({ image, names }: Saved): object {
 }
 
 /** Docker before 1.10 looked here for its top layer; nothing reads it today but it is expected to be there. */
-function repositoriesOf(saved: readonly Saved[]): Record<string, Record<string, string>> {
+function repositoriesOf(saved: readonly SavedImage[]): Record<string, Record<string, string>> {
   const repositories: Record<string, Record<string, string>> = {};
   for (const { image, names } of saved) {
     const top = image.layers.at(-1)?.diffId.slice(7);

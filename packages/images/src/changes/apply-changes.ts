@@ -16,7 +16,8 @@ const INSTRUCTIONS: Readonly<Record<string, Instruction>> = {
     draft.Cmd = command(draft, text);
   },
   ENTRYPOINT: (draft, text) => {
-    draft.Entrypoint = command(draft, text);
+    if (text === '' || jsonWords(text)?.length === 0) delete draft.Entrypoint;
+    else draft.Entrypoint = command(draft, text);
   },
   ENV: (draft, text, variables) => {
     const env = [...(draft.Env ?? [])];
@@ -62,20 +63,16 @@ const INSTRUCTIONS: Readonly<Record<string, Instruction>> = {
   },
 };
 
-/** Instructions of a Dockerfile that can't be applied without running something. */
-const NOT_CHANGES = new Set(['ADD', 'ARG', 'COPY', 'FROM', 'MAINTAINER', 'RUN', 'SHELL']);
-
 /** Applies Dockerfile lines to an image's defaults, in order. Fault `change-invalid`, as the daemon words it. */
 export function applyChanges(defaults: ImageProcessDefaults, changes: readonly string[]): ImageProcessDefaults {
   const draft: Draft = { ...defaults };
-  for (const [index, line] of joinContinued(changes).entries()) {
+  const lines = joinContinued(changes);
+  if (changes.length > 0 && lines.length === 0) throw changeInvalid('file with no instructions');
+  for (const line of lines) {
     const [, word = '', text = ''] = /^(\S+)\s*([\s\S]*)$/.exec(line) ?? [];
     const name = word.toUpperCase();
     const apply = INSTRUCTIONS[name];
-    if (apply === undefined) {
-      if (NOT_CHANGES.has(name)) throw changeInvalid(`${name.toLowerCase()} is not a valid change command`);
-      throw changeInvalid(`dockerfile parse error on line ${index + 1}: unknown instruction: ${word}`);
-    }
+    if (apply === undefined) throw changeInvalid(`${name.toLowerCase()} is not a valid change command`);
     const variables = new Map((draft.Env ?? []).map((pair) => splitPair(pair)));
     apply(draft, text.trim(), variables);
   }
@@ -92,7 +89,7 @@ function joinContinued(changes: readonly string[]): string[] {
 }
 
 function command(draft: Draft, text: string): string[] {
-  return jsonWords(text) ?? (text === '' ? [] : [...(draft.Shell ?? SHELL), text]);
+  return jsonWords(text) ?? [...(draft.Shell ?? SHELL), ...(text === '' ? [] : [text])];
 }
 
 function required(instruction: string, text: string): string {

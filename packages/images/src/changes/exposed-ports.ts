@@ -12,7 +12,7 @@ export function exposedPorts(words: readonly string[]): Record<string, object> {
     const from = Number(first);
     const to = Number(last);
     if (to > 65_535) throw changeInvalid(`Invalid containerPort: ${word.split('/')[0]}`);
-    if (to < from) throw changeInvalid(`Invalid range specified for the Port: ${first}-${last}`);
+    if (to < from) throw changeInvalid(`Invalid containerPort: ${word.split('/')[0]}`);
     for (let port = from; port <= to; port++) ports[`${port}/${kind}`] = {};
   }
   return ports;

@@ -29,7 +29,13 @@ export function healthcheck(text: string): Record<string, unknown> {
 
 /** Go's time.ParseDuration. */
 function durationNs(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  if (text === '0') return 0;
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)([^\d.]*)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) throw changeInvalid(`time: invalid duration ${JSON.stringify(text)}`);
-  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNITS_NS[unit ?? ''] ?? 0), 0);
+  return parts.reduce((sum, [, number, unit = '']) => {
+    if (unit === '') throw changeInvalid(`time: missing unit in duration ${JSON.stringify(text)}`);
+    const unitNs = UNITS_NS[unit];
+    if (unitNs === undefined) throw changeInvalid(`time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`);
+    return sum + Number(number) * unitNs;
+  }, 0);
 }

@@ -120,6 +120,11 @@ export class Rows {
     return this.#all<TagRow>('SELECT name, tag FROM tags WHERE image_id = ? ORDER BY name, tag', imageId);
   }
 
+  /** All tags of one repository. */
+  repository(name: string): (TagRow & { readonly image_id: string })[] {
+    return this.#all('SELECT name, tag, image_id FROM tags WHERE name = ? ORDER BY tag', name);
+  }
+
   digests(imageId: string): DigestRow[] {
     return this.#all<DigestRow>('SELECT name, digest FROM digests WHERE image_id = ? ORDER BY name, digest', imageId);
   }
