@@ -121,10 +121,16 @@ test('events carry old and new fields, and nanoseconds exactly', limit, async ()
   await using api = await openTestApi();
   const id = await api.run(['true']);
   await api.call('POST', `/containers/${id}/wait`);
-  const answer = await api.call('GET', `/events?since=1&until=${Math.ceil(Date.now() / 1000) + 1}&filters=${encodeURIComponent('{"type":["container"],"event":["start"]}')}`);
+  const answer = await api.call(
+    'GET',
+    `/events?since=1&until=${Math.ceil(Date.now() / 1000) + 1}&filters=${encodeURIComponent('{"type":["container"],"event":["start"]}')}`,
+  );
   const [line = ''] = answer.text.split('\n');
   const event = JSON.parse(line) as Record<string, unknown>;
-  assert.deepEqual([event['status'], event['id'], event['from'], event['Type'], event['Action'], event['scope']], ['start', id, 'busybox', 'container', 'start', 'local']);
+  assert.deepEqual(
+    [event['status'], event['id'], event['from'], event['Type'], event['Action'], event['scope']],
+    ['start', id, 'busybox', 'container', 'start', 'local'],
+  );
   assert.match(line, /"timeNano":\d{19}\}$/);
   assert.equal(answer.text.trim().split('\n').length, 1);
 });

@@ -3,7 +3,24 @@ import type { ContainerView, Engine } from '@berth/engine';
 import { invalid, notYet } from './faults.ts';
 import { exposedPorts } from './view/container-inspect.ts';
 
-const known = ['ancestor', 'before', 'exited', 'expose', 'health', 'id', 'is-task', 'isolation', 'label', 'label!', 'name', 'network', 'publish', 'since', 'status', 'volume'];
+const known = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'label!',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
 const phases = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 
 export interface ListOptions {
@@ -47,7 +64,11 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerV
         since.every((limit) => isBefore(limit, view)) &&
         (!filters.has('ancestor') || ancestors.includes(definition.imageId)) &&
         filters.any('network', (value) => onNetwork(view, value)) &&
-        matchesPorts(filters, 'publish', view.publications.map((p) => `${p.containerPort}/${p.protocol}`)) &&
+        matchesPorts(
+          filters,
+          'publish',
+          view.publications.map((p) => `${p.containerPort}/${p.protocol}`),
+        ) &&
         matchesPorts(filters, 'expose', exposedPorts(view))
       );
     })

@@ -158,7 +158,9 @@ function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
     return;
   }
   const [status, message] =
-    error.code === 'HPE_HEADER_OVERFLOW' ? ['431 Request Header Fields Too Large', 'request header fields too large'] : ['400 Bad Request', 'malformed HTTP request'];
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'request header fields too large']
+      : ['400 Bad Request', 'malformed HTTP request'];
   const body = JSON.stringify({ message });
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
 }

@@ -12,7 +12,9 @@ export function listImages(images: Images, text: string, reference: string): Ima
   const patterns = [...filters.values('reference'), ...(reference === '' ? [] : [reference])];
   return images
     .list()
-    .map((image) => (patterns.length === 0 ? image : { ...image, tags: image.tags.filter((tag) => patterns.some((pattern) => matchesReference(tag, pattern))) }))
+    .map((image) =>
+      patterns.length === 0 ? image : { ...image, tags: image.tags.filter((tag) => patterns.some((pattern) => matchesReference(tag, pattern))) },
+    )
     .filter(
       (image) =>
         (dangling === undefined || (image.tags.length === 0 && image.digests.length === 0) === dangling) &&

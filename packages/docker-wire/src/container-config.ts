@@ -69,7 +69,12 @@ export const hostConfigSchema = goObject({
   ContainerIDFile: goString(),
   LogConfig: goObject({ Type: goString(), Config: goStringMap() }).optional(),
   NetworkMode: goString(),
-  PortBindings: z.record(z.string(), z.preprocess((value) => value ?? [], z.array(portBinding))).default({}),
+  PortBindings: z
+    .record(
+      z.string(),
+      z.preprocess((value) => value ?? [], z.array(portBinding)),
+    )
+    .default({}),
   RestartPolicy: goObject({ Name: goString(), MaximumRetryCount: goInt() }).optional(),
   AutoRemove: goBool(),
   VolumeDriver: goString(),
@@ -142,7 +147,14 @@ export const createContainerSchema = goObject({
   StopTimeout: z.int().optional(),
   Shell: goArguments(),
   HostConfig: hostConfigSchema.optional(),
-  NetworkingConfig: goObject({ EndpointsConfig: z.record(z.string(), z.preprocess((value) => value ?? {}, endpointSchema)).default({}) }).optional(),
+  NetworkingConfig: goObject({
+    EndpointsConfig: z
+      .record(
+        z.string(),
+        z.preprocess((value) => value ?? {}, endpointSchema),
+      )
+      .default({}),
+  }).optional(),
 });
 
 export type CreateContainerRequest = z.output<typeof createContainerSchema>;

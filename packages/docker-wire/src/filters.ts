@@ -52,7 +52,9 @@ export class Filters {
   boolean(name: string): boolean | undefined {
     const values = this.values(name);
     if (values.length === 0) return undefined;
-    const read = values.map((value) => (['1', 'true', 't', 'T', 'TRUE', 'True'].includes(value) ? true : ['0', 'false', 'f', 'F', 'FALSE', 'False'].includes(value) ? false : undefined));
+    const read = values.map((value) =>
+      ['1', 'true', 't', 'T', 'TRUE', 'True'].includes(value) ? true : ['0', 'false', 'f', 'F', 'FALSE', 'False'].includes(value) ? false : undefined,
+    );
     if (read.includes(undefined) || new Set(read).size > 1) throw invalidFilter(name, values);
     return read[0];
   }
@@ -103,6 +105,9 @@ function readValues(name: string, value: unknown): readonly string[] {
   if (value === null) return [];
   if (typeof value === 'string') return [value];
   if (Array.isArray(value)) return value.map(String);
-  if (typeof value === 'object') return Object.entries(value).filter(([, on]) => on === true).map(([key]) => key);
+  if (typeof value === 'object')
+    return Object.entries(value)
+      .filter(([, on]) => on === true)
+      .map(([key]) => key);
   throw new Fault('invalid', 'filters-broken', `invalid filter '${name}'`);
 }

@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { FrameReader, frame, type StreamName } from './index.ts';
 
-const pieces = fc.array(fc.tuple(fc.constantFrom<StreamName>('stdout', 'stderr'), fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes))));
+const pieces = fc.array(
+  fc.tuple(
+    fc.constantFrom<StreamName>('stdout', 'stderr'),
+    fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+  ),
+);
 
 test('frames come back whole and in order, however the stream is cut', () => {
   fc.assert(
@@ -17,7 +22,10 @@ test('frames come back whole and in order, however the stream is cut', () => {
         at += size;
       }
       assert.equal(reader.pendingBytes, 0);
-      assert.deepEqual(got.map(({ stream, data }) => [stream, data.toString('hex')]), sent.map(([stream, data]) => [stream, data.toString('hex')]));
+      assert.deepEqual(
+        got.map(({ stream, data }) => [stream, data.toString('hex')]),
+        sent.map(([stream, data]) => [stream, data.toString('hex')]),
+      );
     }),
   );
 });
@@ -25,7 +33,10 @@ test('frames come back whole and in order, however the stream is cut', () => {
 test('a large piece is sent as several frames', () => {
   const data = Buffer.alloc((2 << 20) + 5, 7);
   const frames = new FrameReader().push(frame('stderr', data));
-  assert.deepEqual(frames.map((one) => one.data.length), [1 << 20, 1 << 20, 5]);
+  assert.deepEqual(
+    frames.map((one) => one.data.length),
+    [1 << 20, 1 << 20, 5],
+  );
   assert.ok(Buffer.concat(frames.map((one) => one.data)).equals(data));
 });
 

@@ -28,12 +28,17 @@ export const goBool = () => z.boolean().default(false);
 export const goInt = () => z.int().default(0);
 /** `null` elements become ''. */
 export const goStrings = () => z.array(z.preprocess((value) => value ?? '', z.string())).default([]);
-export const goStringMap = () => z.record(z.string(), z.preprocess((value) => value ?? '', z.string())).default({});
+export const goStringMap = () =>
+  z
+    .record(
+      z.string(),
+      z.preprocess((value) => value ?? '', z.string()),
+    )
+    .default({});
 /** Go's `map[string]struct{}`: a set of names. */
 export const goSet = () => z.record(z.string(), z.unknown()).default({});
 /** Docker's strslice: one string or a list of them; absent stays absent, which differs from empty. */
-export const goArguments = () =>
-  z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(z.string())).optional();
+export const goArguments = () => z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(z.string())).optional();
 
 /**
  * Parses and checks a request body. Faults (kind `invalid`): `json-broken`, `json-type` with Go's sentences, since people

@@ -20,7 +20,9 @@ import {
 const create = (text: string) => readJson(createContainerSchema, text, 'ContainerConfigWrapper');
 
 test('bodies are read as Go reads them', () => {
-  const body = create('{"image":"busybox","CMD":"true","env":null,"labels":null,"foo":[1],"hostconfig":{"portbindings":{"80/tcp":null},"capadd":null}} trailing');
+  const body = create(
+    '{"image":"busybox","CMD":"true","env":null,"labels":null,"foo":[1],"hostconfig":{"portbindings":{"80/tcp":null},"capadd":null}} trailing',
+  );
   assert.equal(body.Image, 'busybox');
   assert.deepEqual(body.Cmd, ['true']);
   assert.deepEqual(body.Env, []);
@@ -94,9 +96,17 @@ test('moments and durations', () => {
 test('durations for people', () => {
   const s = 1000;
   const cases: [number, string][] = [
-    [0, 'Less than a second'], [s, '1 second'], [59 * s, '59 seconds'], [60 * s, 'About a minute'], [120 * s, '2 minutes'],
-    [3600 * s, 'About an hour'], [5 * 3600 * s, '5 hours'], [50 * 3600 * s, '2 days'], [15 * 86_400 * s, '2 weeks'],
-    [70 * 86_400 * s, '2 months'], [800 * 86_400 * s, '2 years'],
+    [0, 'Less than a second'],
+    [s, '1 second'],
+    [59 * s, '59 seconds'],
+    [60 * s, 'About a minute'],
+    [120 * s, '2 minutes'],
+    [3600 * s, 'About an hour'],
+    [5 * 3600 * s, '5 hours'],
+    [50 * 3600 * s, '2 days'],
+    [15 * 86_400 * s, '2 weeks'],
+    [70 * 86_400 * s, '2 months'],
+    [800 * 86_400 * s, '2 years'],
   ];
   for (const [ms, text] of cases) assert.equal(humanDuration(ms), text);
 });
@@ -109,8 +119,12 @@ test('signals', () => {
 
 test('ports', () => {
   assert.deepEqual(parseContainerPorts('80'), [{ port: 80, protocol: 'tcp' }]);
-  assert.deepEqual(parseContainerPorts('7000-7002/udp').map(({ port }) => port), [7000, 7001, 7002]);
-  for (const wrong of ['', 'x', '80/foo', '90-80', '70000', '-1', '80/tcp/udp']) assert.throws(() => parseContainerPorts(wrong), { code: 'port-invalid' }, wrong);
+  assert.deepEqual(
+    parseContainerPorts('7000-7002/udp').map(({ port }) => port),
+    [7000, 7001, 7002],
+  );
+  for (const wrong of ['', 'x', '80/foo', '90-80', '70000', '-1', '80/tcp/udp'])
+    assert.throws(() => parseContainerPorts(wrong), { code: 'port-invalid' }, wrong);
   assert.deepEqual(parseHostPort(''), { first: 0, last: 0 });
   assert.deepEqual(parseHostPort('8080-8090'), { first: 8080, last: 8090 });
   assert.throws(() => parseHostPort('x'), { code: 'port-invalid' });

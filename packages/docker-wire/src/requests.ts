@@ -36,9 +36,7 @@ export const createNetworkSchema = goObject({
   IPAM: goObject({
     Driver: goString(),
     Options: goStringMap(),
-    Config: z
-      .array(goObject({ Subnet: goString(), IPRange: goString(), Gateway: goString(), AuxiliaryAddresses: goStringMap() }))
-      .default([]),
+    Config: z.array(goObject({ Subnet: goString(), IPRange: goString(), Gateway: goString(), AuxiliaryAddresses: goStringMap() })).default([]),
   }).optional(),
   Options: goStringMap(),
   Labels: goStringMap(),

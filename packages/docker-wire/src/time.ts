@@ -16,7 +16,7 @@ export function rfc3339(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(/0+Z$/, 'Z').replace('.Z', 'Z');
 }
 
-const durationUnits: Record<string, number> = { ns: 1, us: 1e3, 'µs': 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+const durationUnits: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
 /** Go's duration syntax (`1h30m`, `-1.5s`) in nanoseconds; undefined when the text is none. */
 export function parseDuration(text: string): bigint | undefined {

@@ -140,7 +140,10 @@ export function terminalSize(request: FastifyRequest): { rows: number; columns: 
   const read = (name: string) => {
     const value = query.integer(name);
     if (value === undefined || value < 0 || value > 65_535) {
-      throw invalid('size-invalid', `strconv.ParseUint: parsing ${JSON.stringify(query.text(name))}: ${value === undefined ? 'invalid syntax' : 'value out of range'}`);
+      throw invalid(
+        'size-invalid',
+        `strconv.ParseUint: parsing ${JSON.stringify(query.text(name))}: ${value === undefined ? 'invalid syntax' : 'value out of range'}`,
+      );
     }
     return value;
   };

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { bodyStream } from '../body.ts';
 import type { Context } from '../context.ts';
 import { invalid, notYet } from '../faults.ts';
+import { imageForArchive, joinReference } from '../image-names.ts';
 import { Query } from '../query.ts';
 import { ResponseStream } from '../response-stream.ts';
-import { imageForArchive, joinReference } from './images.ts';
 
 /** Images as archives: load, import, save; and the pull that needs a registry. */
 export function imageArchiveArea(app: FastifyInstance, context: Context): void {

@@ -1,10 +1,10 @@
 import { Filters, parseMoment } from '@berth/docker-wire';
-import { Fault, isFault } from '@berth/kit';
 import type { Image } from '@berth/images';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { invalid, notYet } from '../faults.ts';
 import { listImages } from '../image-filters.ts';
+import { joinReference } from '../image-names.ts';
 import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { imageHistory, imageInspect, imageSummary } from '../view/image.ts';
@@ -106,17 +106,6 @@ function tag(context: Context, name: string, request: FastifyRequest, reply: Fas
   return reply.code(201).send();
 }
 
-/** `repo` and `tag` as two parameters; without a tag it is `latest`. Faults with Docker's sentences. */
-export function joinReference(repository: string, tagText: string): string {
-  if (/[A-Z]/.test(repository.split('/').at(-1)?.split(':')[0] ?? '')) {
-    throw invalid('reference-invalid', 'invalid reference format: repository name must be lowercase');
-  }
-  const last = repository.slice(repository.lastIndexOf('/') + 1);
-  if (tagText === '') return last.includes(':') ? repository : `${repository}:latest`;
-  if (!/^\w[\w.-]{0,127}$/.test(tagText)) throw invalid('reference-invalid', 'invalid tag format');
-  return last.includes(':') ? repository.replace(/:[^:/]*$/, `:${tagText}`) : `${repository}:${tagText}`;
-}
-
 function imageUsers({ engine }: Context): { containerId: string; imageId: string; running: boolean }[] {
   return engine.containers().map(({ definition, state }) => ({
     containerId: definition.id,
@@ -130,15 +119,5 @@ function emitRemoved(context: Context, image: Image, removed: readonly ({ Untagg
     const action = 'Untagged' in item ? 'untag' : 'delete';
     if ('Deleted' in item && item.Deleted !== image.id) continue;
     context.engine.emit({ type: 'image', action, actorId: image.id, attributes: { ...image.configuration.config?.Labels, name: image.id } });
-  }
-}
-
-/** The image, or the fault Docker gives where it says "No such image: NAME" without a tag. */
-export function imageForArchive(context: Context, name: string): Image {
-  try {
-    return context.engine.images.get(name);
-  } catch (error) {
-    if (isFault(error, 'image-not-found')) throw new Fault('not-found', 'image-not-found', `No such image: ${name}`, { cause: error });
-    throw error;
   }
 }

@@ -1,4 +1,12 @@
-import { connectNetworkSchema, createNetworkSchema, disconnectNetworkSchema, Filters, invalidFilter, matchesName, type CreateNetworkRequest } from '@berth/docker-wire';
+import {
+  connectNetworkSchema,
+  createNetworkSchema,
+  disconnectNetworkSchema,
+  Filters,
+  invalidFilter,
+  matchesName,
+  type CreateNetworkRequest,
+} from '@berth/docker-wire';
 import { Fault } from '@berth/kit';
 import type { NetworkView, NewNetwork } from '@berth/engine';
 import type { FastifyInstance } from 'fastify';

@@ -11,7 +11,23 @@ export interface LimitConfig {
 }
 
 const mib = 1024 * 1024;
-const rlimitNames = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'];
+const rlimitNames = [
+  'core',
+  'cpu',
+  'data',
+  'fsize',
+  'locks',
+  'memlock',
+  'msgqueue',
+  'nice',
+  'nofile',
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
+];
 
 /** Memory, CPUs, processes and rlimits. Faults `limit-invalid` with Docker's sentences. */
 export function limitsFor(host: HostConfigRequest, hostCpus: number): LimitConfig {

@@ -13,7 +13,16 @@ const engine = {
 } as unknown as Engine;
 
 function imageOf(config: ImageProcessDefaults): Image {
-  return { id: 'sha256:1', configuration: { config, rootfs: { type: 'layers', diff_ids: [] } }, tags: [], digests: [], sizeBytes: 0, layers: [], createdAtMs: 0, lastTaggedAtMs: 0 };
+  return {
+    id: 'sha256:1',
+    configuration: { config, rootfs: { type: 'layers', diff_ids: [] } },
+    tags: [],
+    digests: [],
+    sizeBytes: 0,
+    layers: [],
+    createdAtMs: 0,
+    lastTaggedAtMs: 0,
+  };
 }
 
 function map(body: Record<string, unknown>, config: ImageProcessDefaults = { Cmd: ['sh'] }, minor = 50): NewContainer & { warnings: readonly string[] } {
@@ -38,7 +47,14 @@ test('entrypoint and command merge by Docker’s rules', () => {
 });
 
 test('environment, labels, user, directory and stop signal merge with the image’s', () => {
-  const image = { Cmd: ['x'], Env: ['PATH=/bin', 'A=image', 'B=image'], Labels: { l: 'image', m: 'image' }, User: 'www', WorkingDir: '/srv', StopSignal: 'SIGQUIT' };
+  const image = {
+    Cmd: ['x'],
+    Env: ['PATH=/bin', 'A=image', 'B=image'],
+    Labels: { l: 'image', m: 'image' },
+    User: 'www',
+    WorkingDir: '/srv',
+    StopSignal: 'SIGQUIT',
+  };
   const mapped = map({ Env: ['A=mine'], Labels: { l: 'mine' } }, image);
   assert.deepEqual(mapped.env, ['A=mine', 'PATH=/bin', 'B=image']);
   assert.deepEqual(mapped.labels, { l: 'mine', m: 'image' });
@@ -61,7 +77,14 @@ test('ports: bindings, ranges, any, and all that is exposed', () => {
   });
   assert.deepEqual(
     ports.map((port) => [port.containerPort, port.protocol, port.hostAddress, port.hostPortFirst, port.hostPortLast]),
-    [[80, 'tcp', '127.0.0.1', 8080, 8090], [80, 'tcp', '', 81, 81], [7000, 'tcp', '', 0, 0], [7001, 'tcp', '', 0, 0], [90, 'tcp', '', 0, 0], [53, 'udp', '', 0, 0]],
+    [
+      [80, 'tcp', '127.0.0.1', 8080, 8090],
+      [80, 'tcp', '', 81, 81],
+      [7000, 'tcp', '', 0, 0],
+      [7001, 'tcp', '', 0, 0],
+      [90, 'tcp', '', 0, 0],
+      [53, 'udp', '', 0, 0],
+    ],
   );
   for (const bad of [{ 'x/tcp': [] }, { '80/tcp': [{ HostPort: 'x' }] }, { '80/tcp': [{ HostIp: 'nope', HostPort: '1' }] }, { '70000/tcp': [] }]) {
     assert.throws(() => host({ PortBindings: bad }), { kind: 'invalid' });
@@ -141,10 +164,29 @@ test('every HostConfig field has its row, and each refused one refuses aloud', (
   const fields = Object.keys(hostConfigSchema.out.shape);
   assert.deepEqual(hostConfigTable.map((row) => row.field).sort(), fields.sort());
   const samples: Record<string, unknown> = {
-    Binds: ['/a:/b'], VolumesFrom: ['x'], Devices: [{ PathOnHost: '/dev/x' }], DeviceRequests: [{}], DeviceCgroupRules: ['a'], Links: ['a:b'], PidMode: 'host',
-    UTSMode: 'host', IpcMode: 'host', CgroupParent: '/x', CpusetCpus: '0', CpusetMems: '0', CpuRealtimePeriod: 1, CpuRealtimeRuntime: 1, BlkioWeight: 10,
-    BlkioWeightDevice: [{ Path: '/dev/x', Weight: 1 }], BlkioDeviceReadBps: [{ Path: '/x', Rate: 1 }], BlkioDeviceWriteBps: [{ Path: '/x', Rate: 1 }],
-    BlkioDeviceReadIOps: [{ Path: '/x', Rate: 1 }], BlkioDeviceWriteIOps: [{ Path: '/x', Rate: 1 }], KernelMemory: 1, OomKillDisable: true, StorageOpt: { size: '1G' },
+    Binds: ['/a:/b'],
+    VolumesFrom: ['x'],
+    Devices: [{ PathOnHost: '/dev/x' }],
+    DeviceRequests: [{}],
+    DeviceCgroupRules: ['a'],
+    Links: ['a:b'],
+    PidMode: 'host',
+    UTSMode: 'host',
+    IpcMode: 'host',
+    CgroupParent: '/x',
+    CpusetCpus: '0',
+    CpusetMems: '0',
+    CpuRealtimePeriod: 1,
+    CpuRealtimeRuntime: 1,
+    BlkioWeight: 10,
+    BlkioWeightDevice: [{ Path: '/dev/x', Weight: 1 }],
+    BlkioDeviceReadBps: [{ Path: '/x', Rate: 1 }],
+    BlkioDeviceWriteBps: [{ Path: '/x', Rate: 1 }],
+    BlkioDeviceReadIOps: [{ Path: '/x', Rate: 1 }],
+    BlkioDeviceWriteIOps: [{ Path: '/x', Rate: 1 }],
+    KernelMemory: 1,
+    OomKillDisable: true,
+    StorageOpt: { size: '1G' },
   };
   for (const row of hostConfigTable.filter(({ treatment }) => treatment === 'refused')) {
     assert.ok(row.field in samples, `no sample for ${row.field}`);
@@ -167,7 +209,10 @@ test('what is refused beside the table', () => {
     [{ Volumes: { '/data': {} } }, 'unsupported'],
   ];
   for (const [body, kind] of refusals) assert.throws(() => map(body), { kind }, JSON.stringify(body));
-  assert.equal(map({ HostConfig: { RestartPolicy: { Name: 'no' }, SecurityOpt: ['no-new-privileges'], LogConfig: { Type: 'json-file', Config: {} } } }).noNewPrivileges, true);
+  assert.equal(
+    map({ HostConfig: { RestartPolicy: { Name: 'no' }, SecurityOpt: ['no-new-privileges'], LogConfig: { Type: 'json-file', Config: {} } } }).noNewPrivileges,
+    true,
+  );
   assert.match(map({}, { Cmd: ['x'], Volumes: { '/data': {} } }).warnings[0] ?? '', /declares volumes \(\/data\)/);
   assert.match(map({}, { Cmd: ['x'], Healthcheck: { Test: ['CMD', 'true'] } }).warnings[0] ?? '', /health check/);
 });

@@ -4,9 +4,39 @@ import { posix } from 'node:path';
 import { invalid } from '../faults.ts';
 
 const flags = new Set([
-  'defaults', 'ro', 'rw', 'suid', 'nosuid', 'dev', 'nodev', 'exec', 'noexec', 'sync', 'async', 'dirsync', 'remount', 'mand', 'nomand',
-  'atime', 'noatime', 'diratime', 'nodiratime', 'bind', 'rbind', 'private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave',
-  'unbindable', 'runbindable', 'relatime', 'norelatime', 'strictatime', 'nostrictatime',
+  'defaults',
+  'ro',
+  'rw',
+  'suid',
+  'nosuid',
+  'dev',
+  'nodev',
+  'exec',
+  'noexec',
+  'sync',
+  'async',
+  'dirsync',
+  'remount',
+  'mand',
+  'nomand',
+  'atime',
+  'noatime',
+  'diratime',
+  'nodiratime',
+  'bind',
+  'rbind',
+  'private',
+  'rprivate',
+  'shared',
+  'rshared',
+  'slave',
+  'rslave',
+  'unbindable',
+  'runbindable',
+  'relatime',
+  'norelatime',
+  'strictatime',
+  'nostrictatime',
 ]);
 const withValue = new Set(['mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol', 'size']);
 const opposite: Readonly<Record<string, string>> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev', rw: 'ro' };
@@ -14,7 +44,12 @@ const opposite: Readonly<Record<string, string>> = { exec: 'noexec', suid: 'nosu
 /** `--tmpfs` and `--mount type=tmpfs`. Faults with Docker's sentences: `mount-invalid`. */
 export function tmpfsMounts(host: Pick<HostConfigRequest, 'Tmpfs' | 'Mounts'>): Mount[] {
   const mounts = [
-    ...Object.entries(host.Tmpfs).map(([target, options]) => tmpfs(target, options.split(',').filter((option) => option !== ''))),
+    ...Object.entries(host.Tmpfs).map(([target, options]) =>
+      tmpfs(
+        target,
+        options.split(',').filter((option) => option !== ''),
+      ),
+    ),
     ...host.Mounts.map(fromMount),
   ];
   const seen = new Set<string>();

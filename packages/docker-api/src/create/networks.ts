@@ -62,7 +62,10 @@ function checkedMac(mac: string): string {
 }
 
 /** Ports to publish: the bindings, and with -P each exposed port without one. Fault `port-invalid`. */
-export function portsFor(host: Pick<HostConfigRequest, 'PortBindings' | 'PublishAllPorts'>, exposed: readonly string[]): { requests: PortRequest[]; exposed: string[] } {
+export function portsFor(
+  host: Pick<HostConfigRequest, 'PortBindings' | 'PublishAllPorts'>,
+  exposed: readonly string[],
+): { requests: PortRequest[]; exposed: string[] } {
   const requests: PortRequest[] = [];
   const bound = new Set<string>();
   const all = new Set<string>();

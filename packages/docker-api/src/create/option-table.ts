@@ -130,8 +130,18 @@ export const hostConfigTable: readonly HostRow[] = [
 
 /** The same for fields outside HostConfig that need a word. */
 export const configTable: readonly OptionRow[] = [
-  { field: 'Healthcheck', flag: '--health-cmd and others', treatment: 'refused', note: 'health checks come with a later milestone; one that an image brings is not run, and create warns of it' },
-  { field: 'Volumes', flag: '--volume, -v /path', treatment: 'refused', note: `${laterVolumes}; paths an image declares as volumes live in the container's writable layer, and create warns of it` },
+  {
+    field: 'Healthcheck',
+    flag: '--health-cmd and others',
+    treatment: 'refused',
+    note: 'health checks come with a later milestone; one that an image brings is not run, and create warns of it',
+  },
+  {
+    field: 'Volumes',
+    flag: '--volume, -v /path',
+    treatment: 'refused',
+    note: `${laterVolumes}; paths an image declares as volumes live in the container's writable layer, and create warns of it`,
+  },
   { field: 'MacAddress', flag: '--mac-address', treatment: 'acted', note: '' },
   { field: 'NetworkDisabled', flag: '', treatment: 'acted', note: 'as --network none' },
   { field: 'OnBuild', flag: '', treatment: 'harmless', note: 'matters to builds only' },
@@ -183,7 +193,8 @@ function judgeRestart(host: HostConfigRequest): void {
   throw invalid('restart-invalid', `invalid restart policy: unknown policy '${policy}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
 }
 
-const harmlessSecurity = /^(seccomp[=:]unconfined|seccomp[=:]builtin|apparmor[=:].*|label[=:].*|systempaths=unconfined|no-new-privileges([=:](true|false))?|writable-cgroups(=(true|false))?)$/;
+const harmlessSecurity =
+  /^(seccomp[=:]unconfined|seccomp[=:]builtin|apparmor[=:].*|label[=:].*|systempaths=unconfined|no-new-privileges([=:](true|false))?|writable-cgroups(=(true|false))?)$/;
 
 function judgeSecurity(host: HostConfigRequest): void {
   for (const option of host.SecurityOpt) {

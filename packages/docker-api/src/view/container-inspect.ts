@@ -30,14 +30,16 @@ export function inspectView(view: ContainerView, engine: Engine, minor: number, 
     HostConfig: personality.HostConfig,
     GraphDriver: { Data: {}, Name: 'overlayfs' },
     ...(size === undefined ? {} : { SizeRw: size.rw, SizeRootFs: size.rw + size.root }),
-    Mounts: definition.mounts.filter((mount) => isMountOption(personality, mount.target)).map((mount) => ({
-      Type: 'tmpfs',
-      Source: '',
-      Destination: mount.target,
-      Mode: '',
-      RW: !mount.options.includes('ro'),
-      Propagation: '',
-    })),
+    Mounts: definition.mounts
+      .filter((mount) => isMountOption(personality, mount.target))
+      .map((mount) => ({
+        Type: 'tmpfs',
+        Source: '',
+        Destination: mount.target,
+        Mode: '',
+        RW: !mount.options.includes('ro'),
+        Propagation: '',
+      })),
     Config: { ...personality.Config, Hostname: definition.hostname },
     NetworkSettings: networkSettings(view, engine, minor),
   };

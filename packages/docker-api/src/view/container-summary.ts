@@ -4,7 +4,13 @@ import type { Personality } from '../create/personality.ts';
 import { endpointViews, exposedPorts, hostAddresses, isRunning } from './container-inspect.ts';
 
 /** One line of `docker ps`. */
-export function summaryView(view: ContainerView, engine: Engine, minor: number, nowMs: number, size: { rw: number; root: number } | undefined): Record<string, unknown> {
+export function summaryView(
+  view: ContainerView,
+  engine: Engine,
+  minor: number,
+  nowMs: number,
+  size: { rw: number; root: number } | undefined,
+): Record<string, unknown> {
   const { definition } = view;
   const personality = definition.personality as unknown as Personality;
   return {

@@ -43,7 +43,12 @@ export function networkView(network: NetworkView, minor: number, engine: Engine,
 
 /** Only running containers are on the wire. */
 function containers(network: NetworkView, engine: Engine): Record<string, unknown> {
-  const running = new Set(engine.containers().filter(isRunning).map((view) => view.definition.id));
+  const running = new Set(
+    engine
+      .containers()
+      .filter(isRunning)
+      .map((view) => view.definition.id),
+  );
   return Object.fromEntries(
     network.endpoints
       .filter((endpoint) => running.has(endpoint.containerId))

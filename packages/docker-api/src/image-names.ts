@@ -1,0 +1,25 @@
+import { Fault, isFault } from '@berth/kit';
+import type { Image } from '@berth/images';
+import type { Context } from './context.ts';
+import { invalid } from './faults.ts';
+
+/** `repo` and `tag` as two parameters; without a tag it is `latest`. Faults with Docker's sentences. */
+export function joinReference(repository: string, tagText: string): string {
+  if (/[A-Z]/.test(repository.split('/').at(-1)?.split(':')[0] ?? '')) {
+    throw invalid('reference-invalid', 'invalid reference format: repository name must be lowercase');
+  }
+  const last = repository.slice(repository.lastIndexOf('/') + 1);
+  if (tagText === '') return last.includes(':') ? repository : `${repository}:latest`;
+  if (!/^\w[\w.-]{0,127}$/.test(tagText)) throw invalid('reference-invalid', 'invalid tag format');
+  return last.includes(':') ? repository.replace(/:[^:/]*$/, `:${tagText}`) : `${repository}:${tagText}`;
+}
+
+/** The image, or the fault Docker gives where it says "No such image: NAME" without a tag. */
+export function imageForArchive(context: Context, name: string): Image {
+  try {
+    return context.engine.images.get(name);
+  } catch (error) {
+    if (isFault(error, 'image-not-found')) throw new Fault('not-found', 'image-not-found', `No such image: ${name}`, { cause: error });
+    throw error;
+  }
+}
