@@ -19,7 +19,8 @@ test(`the daemon is killed ${kills} times in a storm of runs, execs and removals
   await docker.ok(['run', '-d', '--name', 'target', 'busybox', 'sleep', '100000']);
 
   const end = new AbortController();
-  const storming = storm(docker, { workers: 2, target: 'target', signal: end.signal });
+  let killed = 0;
+  const storming = storm(docker, { workers: 2, target: 'target', kills: () => killed, signal: end.signal });
   storming.catch(() => undefined);
   const starts: number[] = [];
   const enders: { name: string; code: number }[] = [];
@@ -31,9 +32,13 @@ test(`the daemon is killed ${kills} times in a storm of runs, execs and removals
         const ender = { name: `ender-${round}`, code: 40 + (round % 50) };
         await docker.ok(['run', '-d', '--name', ender.name, 'busybox', 'sh', '-c', `sleep 0.5; echo at the end; exit ${ender.code}`]);
         enders.push(ender);
+        killed++;
         await berth.kill();
         await delay(1_000);
-      } else await berth.kill();
+      } else {
+        killed++;
+        await berth.kill();
+      }
       starts.push(await berth.start());
       const running = (await docker.ok(['ps', '--format', '{{.Names}}'])).split('\n');
       for (const name of ['keeper-1', 'keeper-2', 'target']) assert.ok(running.includes(name), `after kill ${round + 1} ${name} is not running, only ${running.join(' ')}`);

@@ -13,13 +13,16 @@ const daemonGone = /Cannot connect to the Docker daemon|connection refused|EOF|e
 
 /**
  * Runs, execs and removes until told to stop, whatever happens to the daemon. What it is told must be true all the same: a
- * command that ends well has the right exit code and the right output.
+ * command that ends well has the right exit code and the right output. `kills` counts the daemon's deaths so far.
  */
-export async function storm(docker: DockerCli, options: { workers: number; target: string; signal: AbortSignal }): Promise<StormCount> {
+export async function storm(docker: DockerCli, options: { workers: number; target: string; kills: () => number; signal: AbortSignal }): Promise<StormCount> {
   const count: StormCount = { done: 0, interrupted: 0 };
   const attempt = async (args: string[], expected: { exitCode: number; stdout?: string }): Promise<CliResult | undefined> => {
+    const before = options.kills();
     const result = await docker.run(args, { timeoutMs: 60_000 });
-    if (daemonGone.test(result.stderr)) {
+    // `docker exec` ends with -1 and without a word when the daemon died before it could ask for the exit code.
+    const speechless = result.exitCode === 255 && result.stderr === '' && options.kills() !== before;
+    if (daemonGone.test(result.stderr) || speechless) {
       count.interrupted++;
       await delay(100);
       return undefined;
