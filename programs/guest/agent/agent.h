@@ -106,6 +106,7 @@ enum phase { PHASE_FRESH, PHASE_LAYERS, PHASE_SEALED, PHASE_PREPARED, PHASE_RUNN
 
 struct agent {
 	enum phase phase;
+	bool rehearsing; /* nothing that happens now is told to the host */
 	bool host; /* not PID 1 of a VM: no devices, no modules, no cgroup of its own */
 	uint64_t started_at_ms;
 	uint32_t layers;
@@ -120,6 +121,9 @@ void boot_trace(const char *what);
 enum { VIRTIO_NET = 1, VIRTIO_BLOCK = 2 };
 /* Binds the driver of the index-th device of a kind (in the command line's order); writes its name, e.g. `vda`. */
 int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault *fault);
+void device_unbind(int kind, uint32_t index);
+/* The index of the last device of a kind that has no driver; -1 when all have one. */
+int device_last_unbound(int kind);
 uint32_t device_count(int kind);
 void devices_trace(void);
 
@@ -127,7 +131,7 @@ void devices_trace(void);
 int mounts_layers(struct reader *body, struct fault *fault);
 /* Scratch and overlay; the container's root appears at ROOT_DIR. */
 int mounts_root(uint32_t scratch_index, struct fault *fault);
-/* An overlay over a tmpfs instead, for the rehearsal before a template is saved. */
+/* The rehearsal's root: on an unused disk with a file system, if the template has one, else in memory. */
 int mounts_rehearsal(struct fault *fault);
 void mounts_rehearsal_end(void);
 void mounts_release(void);
@@ -177,6 +181,9 @@ int process_resize(uint32_t id, uint16_t columns, uint16_t rows, struct fault *f
 int process_signal(uint32_t id, int signal, struct fault *fault);
 /* The connection is new: execs of the last one lose their listener, stdin credit starts afresh. */
 void process_forget_connection(void);
+/* Processes of a rehearsal: found by id, and in the end dropped whatever their state. */
+struct process *process_rehearsed(uint32_t id);
+void process_forget_rehearsal(void);
 void process_pump(void);
 /* Milliseconds until some process must be looked at again; -1: never. */
 int process_timeout(void);
@@ -217,6 +224,8 @@ void network_bind_all(void);
 int network_configure(uint32_t index, struct reader *nic, struct fault *fault);
 int network_remove(const char *name, struct fault *fault);
 void network_flush_neighbours(void);
+/* Binds, raises and unbinds every network device. */
+void network_rehearse(void);
 
 /* ---- limits ---- */
 struct limits {
@@ -227,6 +236,8 @@ struct limits {
 };
 void read_limits(struct reader *r, struct limits *limits);
 void limits_open(void);
+/* A fresh cgroup: counters of a rehearsal are nobody's. */
+void limits_renew(void);
 /* An fd of the container's cgroup directory, or -1. */
 int limits_cgroup(void);
 int limits_apply(const struct limits *limits, struct fault *fault);

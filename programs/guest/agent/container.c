@@ -172,6 +172,8 @@ _Noreturn static void child_main(int socket)
 int container_prepare(struct fault *fault)
 {
 	int sockets[2];
+	if (files_write("hosts", "", fault) < 0 || files_write("resolv.conf", "", fault) < 0 || files_write("hostname", "", fault) < 0)
+		return -1;
 	if (own_pid_namespace < 0)
 		own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
@@ -249,7 +251,8 @@ int container_start(uint32_t request, const uint8_t *body, size_t length, struct
 		process_free(p);
 		return -1;
 	}
-	main_process = p;
+	if (!agent.rehearsing)
+		main_process = p;
 	int sent = send_start(control_fd, &ends, body, length);
 	child_ends_close(&ends);
 	close(control_fd);
@@ -263,7 +266,7 @@ int container_start(uint32_t request, const uint8_t *body, size_t length, struct
 
 int exec_start(uint32_t request, uint32_t id, struct reader *body, struct fault *fault)
 {
-	if (agent.phase != PHASE_RUNNING || container_pidfd < 0)
+	if ((agent.phase != PHASE_RUNNING && !agent.rehearsing) || container_pidfd < 0)
 		return fault_set(fault, "not-running", "the container is not running");
 	struct process_spec spec;
 	read_process_spec(body, &spec);

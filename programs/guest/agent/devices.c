@@ -92,6 +92,29 @@ static int child_name(const char *virtio, const char *class, char *name, size_t 
 	return found;
 }
 
+int device_last_unbound(int kind)
+{
+	struct device devices[DEVICES_MAX];
+	uint32_t count = devices_list(kind, devices);
+	for (uint32_t i = count; i-- > 0;) {
+		char path[64];
+		snprintf(path, sizeof path, "/sys/bus/virtio/devices/%s/driver", devices[i].name);
+		if (access(path, F_OK) < 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+void device_unbind(int kind, uint32_t index)
+{
+	struct device devices[DEVICES_MAX];
+	char path[96];
+	if (index >= devices_list(kind, devices))
+		return;
+	snprintf(path, sizeof path, "/sys/bus/virtio/drivers/%s/unbind", kind == VIRTIO_BLOCK ? "virtio_blk" : "virtio_net");
+	file_write(path, devices[index].name);
+}
+
 int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault *fault)
 {
 	const char *driver = kind == VIRTIO_BLOCK ? "virtio_blk" : "virtio_net";

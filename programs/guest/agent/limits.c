@@ -38,6 +38,18 @@ void limits_open(void)
 		guest_memory = strtoull(info + strcspn(info, "0123456789"), NULL, 10) * 1024;
 }
 
+void limits_renew(void)
+{
+	if (cgroup_fd < 0)
+		return;
+	close(cgroup_fd);
+	/* Its last process may still be on its way out. */
+	for (int tries = 0; tries < 200 && rmdir(CGROUP) < 0 && errno == EBUSY; tries++)
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	memory_limit = 0;
+	limits_open();
+}
+
 int limits_cgroup(void)
 {
 	return cgroup_fd;

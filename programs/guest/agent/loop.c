@@ -7,9 +7,14 @@
 #include <unistd.h>
 
 static int epoll_fd = -1;
-/* Events already fetched, so that a source closed by an earlier one of the same turn is not touched again. */
-static struct epoll_event fetched[32];
-static int fetched_count;
+
+/* Events already fetched, so that a source closed by an earlier one of the same turn is not touched again. Turns nest. */
+struct turn {
+	struct turn *outer;
+	struct epoll_event events[32];
+	int count;
+};
+static struct turn *turns;
 
 int loop_open(void)
 {
@@ -27,9 +32,10 @@ void loop_watch(struct source *source, uint32_t events)
 	epoll_ctl(epoll_fd, operation, source->fd, &event);
 	source->events = events;
 	if (events == 0)
-		for (int i = 0; i < fetched_count; i++)
-			if (fetched[i].data.ptr == source)
-				fetched[i].data.ptr = NULL;
+		for (struct turn *turn = turns; turn != NULL; turn = turn->outer)
+			for (int i = 0; i < turn->count; i++)
+				if (turn->events[i].data.ptr == source)
+					turn->events[i].data.ptr = NULL;
 }
 
 void source_close(struct source *source)
@@ -43,16 +49,15 @@ void source_close(struct source *source)
 
 void loop_turn(int timeout_ms)
 {
-	int count = epoll_wait(epoll_fd, fetched, sizeof fetched / sizeof *fetched, timeout_ms);
-	if (count < 0)
-		count = 0;
-	fetched_count = count;
-	for (int i = 0; i < count; i++) {
-		struct source *source = fetched[i].data.ptr;
+	struct turn turn = {.outer = turns};
+	turn.count = epoll_wait(epoll_fd, turn.events, sizeof turn.events / sizeof *turn.events, timeout_ms);
+	turns = &turn;
+	for (int i = 0; i < turn.count; i++) {
+		struct source *source = turn.events[i].data.ptr;
 		if (source != NULL)
-			source->ready(source, fetched[i].events);
+			source->ready(source, turn.events[i].events);
 	}
-	fetched_count = 0;
+	turns = turn.outer;
 }
 
 int set_nonblocking(int fd)

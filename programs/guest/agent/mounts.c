@@ -80,16 +80,26 @@ int mounts_root(uint32_t scratch_index, struct fault *fault)
 	return 0;
 }
 
+static int rehearsal_disk = -1;
+
 int mounts_rehearsal(struct fault *fault)
 {
 	if (agent.host)
 		return 0;
-	if (mount("rehearsal", "/t", "tmpfs", 0, "size=8m") < 0)
+	struct fault ignored;
+	char name[16], device[32];
+	rehearsal_disk = device_last_unbound(VIRTIO_BLOCK);
+	bool disk = false;
+	if (rehearsal_disk >= 0 && device_bind(VIRTIO_BLOCK, (uint32_t)rehearsal_disk, name, sizeof name, &ignored) == 0) {
+		snprintf(device, sizeof device, "/dev/%s", name);
+		disk = mount(device, "/t", "ext4", MS_NOATIME, "noinit_itable") == 0;
+	}
+	if (!disk && mount("rehearsal", "/t", "tmpfs", 0, "size=8m") < 0)
 		return fault_set(fault, "mount-failed", "mounting the rehearsal: %s", error_text(errno));
 	mkdir("/t/u", 0755);
 	mkdir("/t/w", 0755);
 	if (overlay("/t/u", "/t/w", ROOT_DIR, fault) < 0) {
-		umount2("/t", MNT_DETACH);
+		mounts_rehearsal_end();
 		return -1;
 	}
 	return 0;
@@ -100,7 +110,11 @@ void mounts_rehearsal_end(void)
 	if (agent.host)
 		return;
 	umount2(ROOT_DIR, MNT_DETACH);
-	umount2("/t", MNT_DETACH);
+	if (umount2("/t", 0) < 0)
+		umount2("/t", MNT_DETACH);
+	if (rehearsal_disk >= 0)
+		device_unbind(VIRTIO_BLOCK, (uint32_t)rehearsal_disk);
+	rehearsal_disk = -1;
 }
 
 /* Leaves the scratch disk clean: nothing to replay at the next start. */

@@ -32,6 +32,7 @@ struct process *process_new(uint32_t id)
 	if (p == NULL)
 		return NULL;
 	p->id = id;
+	p->orphan = agent.rehearsing;
 	p->status = (struct source){-1, 0, status_ready, p};
 	p->output = (struct source){-1, 0, output_ready, p};
 	p->error = (struct source){-1, 0, output_ready, p};
@@ -47,6 +48,20 @@ struct process *process_find(uint32_t id)
 		if (p->id == id && !p->orphan)
 			return p;
 	return NULL;
+}
+
+struct process *process_rehearsed(uint32_t id)
+{
+	for (struct process *p = all; p != NULL; p = p->next)
+		if (p->id == id && p->orphan)
+			return p;
+	return NULL;
+}
+
+void process_forget_rehearsal(void)
+{
+	while (all != NULL)
+		process_free(all);
 }
 
 void process_free(struct process *p)

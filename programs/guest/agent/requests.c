@@ -21,8 +21,6 @@ static int handle_prepare(struct reader *r, struct fault *fault)
 		return r->bad ? fault_set(fault, "internal", "prepare: malformed request") : -1;
 	if (format)
 		return fault_set(fault, "unsupported", "the scratch disk must arrive with a file system");
-	if (files_write("hosts", "", fault) < 0 || files_write("resolv.conf", "", fault) < 0 || files_write("hostname", "", fault) < 0)
-		return -1;
 	if (mounts_root(scratch, fault) < 0)
 		return -1;
 	boot_trace("root mounted");
