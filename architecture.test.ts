@@ -186,3 +186,29 @@ test('nothing is postponed or silenced in the code', () => {
   const skipped = /\b(test|it|describe)\.(skip|only|todo)\(|\bskip: true\b|\btodo: true\b/;
   none(sources.filter(({ text, path }) => path !== 'architecture.test.ts' && (words.test(text) || skipped.test(text))).map(({ path }) => path));
 });
+
+test('what is exported is used by another file', () => {
+  const findings: string[] = [];
+  // To export it again is not to use it.
+  const texts = new Map(sources.map((source) => [source, source.text.replace(/^export [^;]*? from '[^']+';/gm, '')]));
+  for (const source of sources) {
+    if (/(^|\/)index\.ts$/.test(source.path) || source.path.endsWith('.d.ts')) continue;
+    for (const match of source.text.matchAll(/^export (?:async )?(?:function\*?|const|class|let) (\w+)/gm)) {
+      const name = match[1] ?? '';
+      const word = new RegExp(`\\b${name}\\b`);
+      const users = sources.filter((other) => other !== source && word.test(texts.get(other) ?? ''));
+      if (users.length === 0) findings.push(`${source.path}: ${name}`);
+    }
+  }
+  none(findings);
+});
+
+test('every npm package that is declared is used', () => {
+  const { dependencies, devDependencies } = manifest('.');
+  const used = new Set(
+    sources.flatMap((source) => source.imports.map(({ from }) => (from.startsWith('@') ? from.split('/').slice(0, 2).join('/') : from.split('/')[0]))),
+  );
+  // Run by name, or types of what is imported.
+  const tools = ['typescript', 'oxlint', '@biomejs/biome'];
+  none(Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !used.has(name) && !tools.includes(name) && !name.startsWith('@types/')));
+});
