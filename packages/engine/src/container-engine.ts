@@ -1,4 +1,6 @@
+import { mkdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import { newId } from '@berth/kit';
 import type { Images } from '@berth/images';
 import type { Networking } from '@berth/network';
@@ -8,7 +10,7 @@ import { attach } from './attach.ts';
 import { bounded, endsWithin } from './bounded.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { connectNetwork, disconnectNetwork } from './connect.ts';
-import type { Run } from './container.ts';
+import { logPath, type Run } from './container.ts';
 import { createContainer } from './create.ts';
 import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog } from './deps.ts';
 import { emitContainer } from './emit.ts';
@@ -44,7 +46,7 @@ export interface ContainerEngineOptions {
   readonly runtimes: readonly Runtime[];
   /** Name of the runtime of containers that ask for none. */
   readonly defaultRuntime: string;
-  /** Where logs are kept (`containers/ID/output.log`). */
+  /** Where logs are kept (`logs/ID.log`). */
   readonly stateDirectory: string;
   readonly log: EngineLog;
   readonly clock?: Clock;
@@ -87,6 +89,7 @@ export class ContainerEngine implements Engine {
   /** Takes up what an earlier engine left, running or half-done. Faults: `state-unreadable`, those of networks. */
   static async open(options: ContainerEngineOptions, { signal }: { signal?: AbortSignal } = {}): Promise<ContainerEngine> {
     const engine = new ContainerEngine(options);
+    mkdirSync(dirname(logPath(options.stateDirectory, '')), { recursive: true, mode: 0o700 });
     engine.#id = await engine.#deps.rows.fact('installation', newId);
     await reconcile(engine.#deps, signal);
     await engine.#networks.makePredefined();

@@ -30,6 +30,11 @@ export interface Run {
   stdinClosed: boolean;
 }
 
+/** One file a container, all in one folder: a start makes no folder and a removal is one unlink. */
+export function logPath(stateDirectory: string, id: string): string {
+  return join(stateDirectory, 'logs', `${id}.log`);
+}
+
 export const initialState: ContainerState = {
   phase: 'created',
   pid: 0,
@@ -66,15 +71,13 @@ export class Container {
   readonly serial = new Serial();
   readonly waits = new Waits();
   readonly execs = new Map<string, Exec>();
-  readonly folder: string;
   readonly log: LogFile;
   /** Resolved and replaced when a run begins or a start fails: stdin that came before the process waits for it. */
   begun = Promise.withResolvers<void>();
 
   constructor(definition: ContainerDefinition, stateDirectory: string, clock: Clock) {
     this.definition = definition;
-    this.folder = join(stateDirectory, 'containers', definition.id);
-    this.log = new LogFile(join(this.folder, 'output.log'), clock);
+    this.log = new LogFile(logPath(stateDirectory, definition.id), clock);
   }
 
   renewBegun(): void {

@@ -28,9 +28,9 @@ export const attachPaused = () => new Fault('conflict', 'paused', 'container is 
 export const alreadyPaused = (id: string) => new Fault('conflict', 'already-paused', `container ${id} is already paused`);
 export const notPaused = (id: string) => new Fault('conflict', 'not-paused', `Container ${id} is not paused`);
 export const removeRunning = (name: string) =>
-  new Fault('conflict', 'running', `cannot remove container "${name}": container is running: stop the container before removing or force remove`);
+  new Fault('conflict', 'running', `cannot remove container "/${name}": container is running: stop the container before removing or force remove`);
 export const removePaused = (name: string) =>
-  new Fault('conflict', 'paused', `cannot remove container "${name}": container is paused and must be unpaused first`);
+  new Fault('conflict', 'paused', `cannot remove container "/${name}": container is paused and must be unpaused first`);
 export const removalInProgress = (reference: string) =>
   new Fault('conflict', 'removing', `removal of container ${reference} is already in progress`);
 export const wouldNotDie = (id: string) => new Fault('deadline', 'would-not-die', `container ${shortId(id)} could not be ended in time`);

@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true }));
 const never = new AbortController().signal;
 let count = 0;
 
-function fresh(path = join(folder, `${(count += 1)}`, 'output.log')): LogFile {
+function fresh(path = join(folder, `${(count += 1)}.log`)): LogFile {
   const log = new LogFile(path, systemClock());
   log.retain();
   return log;

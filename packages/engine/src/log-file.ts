@@ -1,5 +1,4 @@
-import { closeSync, constants, ftruncateSync, mkdirSync, openSync, read, writevSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, constants, ftruncateSync, openSync, read, writevSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { OutputSink } from '@berth/runtime';
@@ -46,10 +45,9 @@ export class LogFile {
     this.#clock = clock;
   }
 
-  /** Opens the file while anyone holds it; each `retain` needs one `release`. */
+  /** Opens the file while anyone holds it; each `retain` needs one `release`. Its folder exists. */
   retain(): void {
     if (this.#fd === undefined) {
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
       this.#fd = openSync(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o600);
       if (!this.#recovered) {
         const { end, last } = recoverLog(this.#fd);

@@ -1,8 +1,8 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Runtime } from '@berth/runtime';
 import { bounded } from './bounded.ts';
-import { Container } from './container.ts';
+import { Container, logPath } from './container.ts';
 import { warm } from './create.ts';
 import type { Deps } from './deps.ts';
 import { announce, publish } from './endpoints.ts';
@@ -137,9 +137,9 @@ async function sweep(deps: Deps, left: ReadonlyMap<Runtime, ReadonlySet<string>>
     await bounded(runtime.sweep(new Set(deps.registry.all().map(({ id }) => id))), deps.limits.callMs, 'sweeping');
   }
   await bounded(deps.networking.sweep(deps.networks.all()), deps.limits.callMs, 'sweeping');
-  const folder = join(deps.stateDirectory, 'containers');
+  const folder = dirname(logPath(deps.stateDirectory, ''));
   for (const name of await readdir(folder).catch(() => [])) {
-    if (deps.registry.byId(name) === undefined) await rm(join(folder, name), { recursive: true, force: true });
+    if (deps.registry.byId(name.replace(/\.log$/, '')) === undefined) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

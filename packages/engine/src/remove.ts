@@ -4,7 +4,7 @@ import type { Container } from './container.ts';
 import { runtimeOf, type Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { removalInProgress, removePaused, removeRunning } from './faults.ts';
-import { isAlive, next } from './lifecycle.ts';
+import { next } from './lifecycle.ts';
 import { killRun } from './kill.ts';
 import { save } from './save.ts';
 
@@ -15,8 +15,8 @@ import { save } from './save.ts';
 export async function removeContainer(deps: Deps, container: Container, options: { readonly reference: string; readonly force: boolean }): Promise<void> {
   if (container.removing) throw removalInProgress(options.reference);
   const { phase } = container.state;
-  if (!options.force && phase === 'paused') throw removePaused(options.reference);
-  if (!options.force && (phase === 'running' || container.starting !== undefined)) throw removeRunning(options.reference);
+  if (!options.force && phase === 'paused') throw removePaused(container.name);
+  if (!options.force && (phase === 'running' || container.starting !== undefined)) throw removeRunning(container.name);
   container.removing = true;
   container.keep += 1;
   try {
@@ -34,13 +34,14 @@ export async function removeContainer(deps: Deps, container: Container, options:
 /** The removal itself, in the container's queue; nothing of it runs. A failure leaves it `dead`, to be removed again. */
 export async function removeNow(deps: Deps, container: Container): Promise<void> {
   if (container.gone) return;
-  const phase = next(container.state.phase, 'removal-begun');
-  if (phase === undefined || isAlive(container.state.phase)) throw removeRunning(container.name);
-  container.state = { ...container.state, phase };
+  const { phase } = container.state;
+  const removing = next(phase, 'removal-begun');
+  if (removing === undefined) throw removeRunning(container.name);
+  container.state = { ...container.state, phase: removing };
   try {
-    await save(deps, container, '');
+    if (phase !== 'removing') await save(deps, container, '');
     await bounded(runtimeOf(deps, container).remove(container.id), deps.limits.callMs, 'removing the writable layer');
-    await rm(container.folder, { recursive: true, force: true });
+    await rm(container.log.path, { force: true });
     deps.images.unlease(container.id);
     await deps.rows.delete(container.id);
   } catch (error) {

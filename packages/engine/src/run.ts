@@ -33,7 +33,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   container.publications = [];
   container.state = {
     ...container.state,
-    phase: next(container.state.phase, 'exited') ?? container.state.phase,
+    phase: remove ? 'removing' : (next(container.state.phase, 'exited') ?? container.state.phase),
     pid: 0,
     exitCode: status.exitCode,
     oomKilled: status.oomKilled,

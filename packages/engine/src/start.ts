@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { ContainerSpec } from '@berth/runtime';
 import { bounded } from './bounded.ts';
 import type { Container } from './container.ts';
@@ -51,7 +52,10 @@ export async function startNow(deps: Deps, container: Container): Promise<void> 
       finishedAtMs: container.state.finishedAtMs,
     };
     beginRun(deps, container, running, number);
-    await save(deps, container, '');
+    // Host ports that were chosen here are known to nobody else. All the rest an adoption finds out again, so the client
+    // need not wait for it.
+    if (container.publications.length > 0) await save(deps, container, '');
+    else saveSoon(deps, container, number);
     emitContainer(deps, container, 'start');
   } catch (error) {
     if (container.current?.number === number) {
@@ -63,6 +67,15 @@ export async function startNow(deps: Deps, container: Container): Promise<void> 
   } finally {
     container.starting = undefined;
   }
+}
+
+function saveSoon(deps: Deps, container: Container, number: number): void {
+  void container.serial
+    .run(async () => {
+      await immediate();
+      if (container.current?.number === number && !deps.closing.aborted) await save(deps, container, '');
+    })
+    .catch((error: unknown) => deps.log.error({ err: error, container: container.id }, 'a start could not be written down'));
 }
 
 /** Gives back what a start took; the container is as before, but for the failure. */
