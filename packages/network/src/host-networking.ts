@@ -211,7 +211,7 @@ export class HostNetworking implements Networking {
       } else if (!wanted.has(`${element.set} ${element.key}`)) remove.push(element);
     }
     await this.#firewall.change({ remove });
-    for (const containerId of ended) await this.unpublish(containerId);
+    await Promise.all([...ended].map((containerId) => this.unpublish(containerId)));
   }
 
   /** Takes back everything that was ever made on this host under this prefix. For uninstalling. */

@@ -12,28 +12,45 @@ export const prefix = 'btt';
 /** Networking for one test, and everything the test makes with it; disposing removes all and asserts that nothing is left. */
 export class Fixture implements AsyncDisposable {
   readonly runDirectory: string;
-  readonly messages: string[] = [];
+  readonly warnings: string[] = [];
+  /** Keep warnings to `warnings`, for the test to look at. */
+  quiet = false;
   readonly networks: NetworkDefinition[] = [];
-  networking: HostNetworking;
+  #networking: HostNetworking | undefined;
   readonly #guests: Guest[] = [];
   readonly #upstreams: readonly string[] | undefined;
 
-  private constructor(runDirectory: string, networking: HostNetworking, upstreams: readonly string[] | undefined) {
+  private constructor(runDirectory: string, upstreams: readonly string[] | undefined) {
     this.runDirectory = runDirectory;
-    this.networking = networking;
     this.#upstreams = upstreams;
+  }
+
+  get networking(): HostNetworking {
+    assert.ok(this.#networking);
+    return this.#networking;
   }
 
   static async open(options: { upstreams?: readonly string[] } = {}): Promise<Fixture> {
     const runDirectory = await mkdtemp(join(tmpdir(), 'berth-net-'));
-    const networking = await openNetworking(runDirectory, options.upstreams);
-    return new Fixture(runDirectory, networking, options.upstreams);
+    const fixture = new Fixture(runDirectory, options.upstreams);
+    await fixture.#open();
+    return fixture;
   }
 
   /** Ends the daemon's side and begins anew, as after a crash: nothing but what the kernel holds is kept. */
   async reopen(): Promise<void> {
     await this.networking[Symbol.asyncDispose]();
-    this.networking = await openNetworking(this.runDirectory, this.#upstreams);
+    await this.#open();
+  }
+
+  async #open(): Promise<void> {
+    const warn = (fields: object, message: string) => {
+      this.warnings.push(message);
+      if (!this.quiet) console.warn(message, fields);
+    };
+    const log = { info: () => undefined, warn, error: warn };
+    const upstreams = this.#upstreams === undefined ? {} : { upstreams: this.#upstreams };
+    this.#networking = await HostNetworking.open({ prefix, runDirectory: this.runDirectory, log, ...upstreams }, { signal: AbortSignal.timeout(20_000) });
   }
 
   plan(name: string, more: Partial<NetworkDefinition> = {}): NetworkDefinition {
@@ -73,11 +90,6 @@ export class Fixture implements AsyncDisposable {
     assert.deepEqual(await ourLinks(), []);
     assert.equal(await listNftTable('inet', prefix), undefined);
   }
-}
-
-function openNetworking(runDirectory: string, upstreams: readonly string[] | undefined): Promise<HostNetworking> {
-  const log = { info: () => undefined, warn: console.warn, error: console.error };
-  return HostNetworking.open({ prefix, runDirectory, log, ...(upstreams === undefined ? {} : { upstreams }) }, { signal: AbortSignal.timeout(20_000) });
 }
 
 export async function ourLinks(): Promise<string[]> {

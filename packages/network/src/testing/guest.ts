@@ -63,6 +63,12 @@ export class Guest implements AsyncDisposable {
   }
 }
 
+/** Waits until it is so, for at most five seconds. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 5_000;
+  while (!(await condition())) if (Date.now() > end) throw new Error('the condition did not come true within 5 s');
+}
+
 const peer = fileURLToPath(new URL('./peer.mjs', import.meta.url));
 
 /** As `Guest.ask`, from the test's own namespace when none is given. */

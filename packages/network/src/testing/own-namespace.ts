@@ -15,12 +15,12 @@ export function inOwnNamespace(moduleUrl: string, define: () => void): void {
     define();
     return;
   }
-  test(`in a network namespace of its own: ${file.split('/').pop()}`, { timeout: 300_000 }, async (context) => {
+  test(`in a network namespace of its own: ${file.split('/').pop()}`, { timeout: 150_000 }, async (context) => {
     const before = await namespaces();
     const { exitCode, stdout, stderr } = await run(
       'unshare',
       ['--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', process.execPath, '--test-reporter=spec', file, ...process.argv.slice(2)],
-      { env: { [marker]: '1', NODE_TEST_CONTEXT: '' }, timeoutMs: 280_000, accept: [0, 1, 7, 13, 128] },
+      { env: { [marker]: '1', NODE_TEST_CONTEXT: '' }, timeoutMs: 140_000, accept: [0, 1, 7, 13, 128] },
     );
     for (const line of stdout.trim().split('\n')) context.diagnostic(line);
     assert.equal(exitCode, 0, `${stdout}\n${stderr}`);
