@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly runs?: number;
   openBerth(): Promise<BerthSide>;
   openDockerd(): Promise<Side>;
+  /** `undefined` when podman isn't installed or cannot run here; why was said. */
+  openPodman(): Promise<Side | undefined>;
   /** Tells how far the run is; one line. */
   say(line: string): void;
 }

@@ -11,6 +11,7 @@ import type { BenchOptions, FigureRow } from './figure.ts';
 import { figures } from './figures/index.ts';
 import { machineFacts } from './machine.ts';
 import { markdown, type Report, writeReport } from './report.ts';
+import { openPodman } from './podman-side.ts';
 import { openDockerd } from './side.ts';
 import { tracePage } from './trace-page.ts';
 
@@ -32,6 +33,7 @@ const options: BenchOptions = {
   ...(values.runs === undefined ? {} : { runs: Number(values.runs) }),
   openBerth: () => openBerth((sentence) => (acceleration = sentence)),
   openDockerd,
+  openPodman: () => openPodman(say),
   say,
 };
 

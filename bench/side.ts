@@ -1,9 +1,18 @@
-import { descendants, type DockerCli, Oracle } from '../test/oracle/index.ts';
+import { type CliOptions, type CliResult, Oracle } from '../test/oracle/index.ts';
+
+/** A docker-like command, and where it goes. `DockerCli` is one. */
+export interface Cli {
+  run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  /** Throws unless the exit code is 0. */
+  ok(args: readonly string[], options?: CliOptions): Promise<string>;
+  /** Empty when there is no daemon. */
+  readonly socketPath: string;
+}
 
 /** One of the systems compared, ready to run busybox. */
 export interface Side extends AsyncDisposable {
-  readonly name: 'berth' | 'dockerd';
-  readonly docker: DockerCli;
+  readonly name: 'berth' | 'dockerd' | 'podman';
+  readonly docker: Cli;
   /** Pids of the daemon itself and what it needs to live (containerd), without containers. */
   daemonPids(): number[];
   /** Pids of all that isolates and supervises containers (QEMU and helpers, or shims and the containers' processes). */
@@ -22,5 +31,3 @@ export async function openDockerd(): Promise<Side> {
     [Symbol.asyncDispose]: () => oracle[Symbol.asyncDispose](),
   };
 }
-
-export { descendants };

@@ -5,10 +5,11 @@ import { median, summarize } from '../statistics.ts';
 export const dockerExec: Figure = {
   name: 'docker-exec',
   title: '`docker exec c true`',
-  async run({ quick, runs, openBerth, openDockerd, say }) {
+  async run({ quick, runs, openBerth, openDockerd, openPodman, say }) {
     await using berth = await openBerth();
     await using dockerd = await openDockerd();
-    const sides = [berth, dockerd];
+    await using podman = await openPodman();
+    const sides = [berth, dockerd, ...(podman ? [podman] : [])];
     for (const side of sides) await side.docker.ok(['run', '-d', '--name', 'bench-exec', 'busybox', 'sleep', '100000']);
     const count = runs ?? (quick ? 10 : 40);
     say(`${count} alternating runs of each`);
@@ -26,7 +27,7 @@ export const dockerExec: Figure = {
         value: median(mine) / median(theirs),
         must: atMost(1),
         aim: atMost(0.4),
-        samples: { 'berth ms': summarize(mine), 'dockerd ms': summarize(theirs) },
+        samples: Object.fromEntries(Object.entries(taken).map(([name, list]) => [`${name} ms`, summarize(list)])),
       },
     ];
   },

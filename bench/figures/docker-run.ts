@@ -13,12 +13,13 @@ async function runOnce(side: Side): Promise<number> {
 export const dockerRun: Figure = {
   name: 'docker-run',
   title: '`docker run --rm busybox true`',
-  async run({ quick, runs, openBerth, openDockerd, say }) {
+  async run({ quick, runs, openBerth, openDockerd, openPodman, say }) {
     await using berth = await openBerth();
     await using dockerd = await openDockerd();
+    await using podman = await openPodman();
     const count = runs ?? (quick ? 8 : 30);
     say(`${count} alternating runs of each`);
-    const taken = await alternate([berth, dockerd], { runs: count, warmUp: 3, restMs: 300 }, runOnce);
+    const taken = await alternate([berth, dockerd, ...(podman ? [podman] : [])], { runs: count, warmUp: 3, restMs: 300 }, runOnce);
     const mine = taken['berth'] ?? [];
     const theirs = taken['dockerd'] ?? [];
 
@@ -28,7 +29,7 @@ export const dockerRun: Figure = {
       const list: number[] = (straight[side.name] = []);
       for (let index = 0; index < Math.ceil(count / 2); index++) list.push(await runOnce(side));
     }
-    const samples = (from: Record<string, number[]>) => ({ 'berth ms': summarize(from['berth'] ?? []), 'dockerd ms': summarize(from['dockerd'] ?? []) });
+    const samples = (from: Record<string, number[]>) => Object.fromEntries(Object.entries(from).map(([name, list]) => [`${name} ms`, summarize(list)]));
     return [
       { figure: '`docker run --rm busybox true`, Berth / dockerd', unit: 'ratio of medians', value: median(mine) / median(theirs), must: atMost(1), aim: atMost(0.4), samples: samples(taken) },
       {
