@@ -54,6 +54,7 @@ class Listener {
   }
 
   push(event: EngineEvent): void {
+    if (this.#ended) return;
     this.#queue.push(event);
     if (this.#queue.length > WAITING) this.end();
     this.#wake.resolve();

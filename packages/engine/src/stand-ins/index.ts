@@ -5,3 +5,4 @@
 export { openTestEngine, type TestEngine } from './test-engine.ts';
 export { MemoryImages } from './memory-images.ts';
 export { MemoryNetworking } from './memory-networking.ts';
+export { listen, textOf } from './text.ts';
