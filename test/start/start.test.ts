@@ -97,7 +97,7 @@ describe('an instance from its first start to its end', () => {
 test('another program on the socket is left alone, with a clear word', limit, async () => {
   await using instance = await StartedInstance.open();
   await mkdir(instance.runDirectory, { recursive: true });
-  const server = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK'));
+  const server = createServer((socket) => socket.resume().end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK'));
   await new Promise<void>((listening) => server.listen(join(instance.runDirectory, 'default.sock'), listening));
   try {
     const { code, output } = await instance.command('start', '--detach');
