@@ -1,0 +1,76 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDockerApi } from '@berth/docker-api';
+import { ContainerEngine } from '@berth/engine';
+import { MemoryNetworking } from '@berth/engine/stand-ins';
+import { ImageStore } from '@berth/images';
+import { FakeRuntime } from '@berth/runtime/fake';
+import { Store } from '@berth/store';
+import { Berth } from '../berth/index.ts';
+import { DockerCli, writeBusyboxImage } from '../oracle/index.ts';
+
+/** The Berth under test, whatever it is. */
+export interface BerthSide extends AsyncDisposable {
+  readonly docker: DockerCli;
+  /** `process`: commands run as processes of this host, over networks that exist in memory only. */
+  readonly kind: 'machine' | 'process';
+}
+
+export async function openBerthSide(): Promise<BerthSide> {
+  const given = process.env['BERTH_SOCKET'];
+  if (given !== undefined) return givenSide(given);
+  return process.env['BERTH_CLIENTS'] === 'machine' ? machineSide() : processSide();
+}
+
+async function givenSide(socketPath: string): Promise<BerthSide> {
+  const configDirectory = await mkdtemp(join(tmpdir(), 'bt-clients-'));
+  return {
+    docker: new DockerCli({ socketPath, configDirectory }),
+    kind: 'machine',
+    [Symbol.asyncDispose]: () => rm(configDirectory, { recursive: true }),
+  };
+}
+
+async function machineSide(): Promise<BerthSide> {
+  const berth = await Berth.open();
+  return { docker: berth.docker, kind: 'machine', [Symbol.asyncDispose]: () => berth[Symbol.asyncDispose]() };
+}
+
+async function processSide(): Promise<BerthSide> {
+  const directory = await mkdtemp(join(tmpdir(), 'bt-clients-'));
+  const path = (name: string) => join(directory, name);
+  const quiet = () => undefined;
+  const log = { debug: quiet, info: quiet, warn: quiet, error: (fields: object, message: string) => console.error(message, fields) };
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  const store = stack.use(await Store.open({ path: path('state.db') }));
+  const images = stack.use(await ImageStore.open({ directory: path('images') }));
+  const runtime = stack.use(await FakeRuntime.open({ directory: path('fake') }));
+  stack.defer(() => runtime.end());
+  const engine = stack.use(
+    await ContainerEngine.open({
+      name: 'default',
+      version: '0.1.0',
+      store,
+      images,
+      networking: new MemoryNetworking(),
+      runtimes: [runtime],
+      defaultRuntime: 'fake',
+      stateDirectory: directory,
+      log,
+    }),
+  );
+  await writeBusyboxImage(path('busybox.tar'));
+  await images.load(createReadStream(path('busybox.tar')), { progress: quiet });
+  const api = stack.use(createDockerApi({ engine, log, version: '0.1.0' }));
+  const socketPath = path('docker.sock');
+  await api.listen(socketPath);
+  const owned = stack.move();
+  return {
+    docker: new DockerCli({ socketPath, configDirectory: path('cli') }),
+    kind: 'process',
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,358 @@
+/** A step's answer that is meant to differ, and why. Only the parts given are compared with these instead. */
+export interface Difference {
+  readonly why: string;
+  /** What Berth says instead of what dockerd says; patterns of the normalised text. */
+  readonly stdout?: RegExp;
+  readonly stderr?: RegExp;
+  readonly exitCode?: number;
+}
+
+export interface Step {
+  /** Without the word `docker`. */
+  readonly run: string;
+  readonly input?: string;
+  /** Not compared, only done (its answer is known to vary). */
+  readonly quiet?: boolean;
+  readonly differs?: Difference;
+  /** Compare the lines in any order. */
+  readonly anyOrder?: boolean;
+}
+
+export interface Case {
+  readonly name: string;
+  /** Command of the compatibility table. */
+  readonly command: string;
+  /** Needs a file system, users or a network of the container's own. */
+  readonly machine?: boolean;
+  readonly steps: readonly (string | Step)[];
+}
+
+const newerWords = "dockerd 28's sentence; the one compared with is 20.10's";
+const noRegistry = 'there is no registry support yet';
+const quiet = (run: string): Step => ({ run, quiet: true });
+const other = (run: string, why: string, answer: Omit<Difference, 'why'>): Step => ({ run, differs: { why, ...answer } });
+
+export const cases: readonly Case[] = [
+  {
+    name: 'exit codes of run',
+    command: 'run',
+    steps: [
+      'run --rm busybox true',
+      "run --rm busybox sh -c 'exit 7'",
+      "run --rm busybox sh -c 'kill -9 $$'",
+      'run --rm busybox nosuch',
+      'run --rm busybox /nosuch/command',
+      'run --rm busybox /etc/passwd',
+      'run --rm -w relative busybox true',
+      'run --name -bad! busybox true',
+      'ps -aq',
+    ],
+  },
+  { name: 'a user that is not there', command: 'run', machine: true, steps: ['run --rm -u nouser busybox true', 'run --rm -u daemon busybox id', 'run --rm -u 5:7 busybox id'] },
+  {
+    name: 'run: output, input, environment',
+    command: 'run',
+    steps: [
+      "run --rm busybox sh -c 'echo out; echo err >&2'",
+      { run: 'run --rm -i busybox cat', input: 'hello\n' },
+      { run: 'run --rm busybox cat', input: 'hello\n' },
+      "run --rm -e A=1 -e B=2 busybox sh -c 'echo $A $B $PATH'",
+      'run --rm --entrypoint /bin/echo busybox hi',
+      "run --rm --entrypoint '' busybox echo hi",
+      "run --rm -h h1 busybox sh -c 'echo $HOSTNAME'",
+    ],
+  },
+  {
+    name: 'run: what it may be given',
+    command: 'run',
+    steps: [
+      'run --rm -m 1m busybox true',
+      'run --rm --cpus 100 busybox true',
+      'run --rm --cap-add NOPE busybox true',
+      'run --rm --stop-signal NOPE busybox true',
+      other('run --rm --runtime nope busybox true', newerWords, { stderr: /unknown or invalid runtime name: nope/ }),
+      'run --rm --tmpfs relative busybox true',
+      'run --rm --log-driver nope busybox true',
+      'run --rm --security-opt nope busybox true',
+      'run --rm --ip 10.99.0.5 busybox true',
+      'run --rm --network-alias x busybox true',
+      'run --rm --pids-limit 50 busybox true',
+      'run --rm -l a=b -l c busybox true',
+    ],
+  },
+  {
+    name: 'run: what Berth refuses aloud',
+    command: 'run',
+    steps: [
+      other('run --rm --network host busybox true', 'a machine has a network of its own', { exitCode: 125, stderr: /--network host is not supported by berth yet/ }),
+      other('run --rm --pid host busybox true', 'a machine has processes of its own', { exitCode: 125, stderr: /--pid is not supported by berth yet/ }),
+      other('run --rm -v /tmp:/t busybox true', 'volumes come later', { exitCode: 125, stderr: /--volume is not supported by berth yet/ }),
+      other('run -d --restart always busybox sleep 100', 'restart policies come later', { exitCode: 125, stdout: /^$/, stderr: /--restart always is not supported by berth yet/ }),
+      other('run --rm --health-cmd true busybox true', 'health checks come later', { exitCode: 125, stderr: /health check .* not supported by berth yet/ }),
+      other('run --rm --cpuset-cpus 0 busybox true', 'a machine is not pinned to CPUs', { exitCode: 125, stderr: /--cpuset-cpus is not supported by berth yet/ }),
+      other('run --rm --privileged busybox true', 'harmless in a machine of its own, and dockerd cannot do it here', { exitCode: 0, stderr: /opens nothing of the host/ }),
+      other('run --rm nosuchimage true', noRegistry, { stderr: /unable to find image 'nosuchimage:latest' locally.*not supported by berth yet.*docker load/s }),
+    ],
+  },
+  {
+    name: 'run inside: file system and kernel',
+    command: 'run',
+    machine: true,
+    steps: [
+      'run --rm --read-only busybox touch /x',
+      "run --rm --tmpfs /t:size=1m busybox sh -c 'df -k /t | tail -1 | tr -s \" \" | cut -d \" \" -f 2'",
+      "run --rm --shm-size 10m busybox sh -c 'df -k /dev/shm | tail -1 | tr -s \" \" | cut -d \" \" -f 2'",
+      "run --rm --ulimit nofile=100:200 busybox sh -c 'ulimit -n; ulimit -Hn'",
+      'run --rm --sysctl net.ipv4.ip_forward=0 busybox cat /proc/sys/net/ipv4/ip_forward',
+      'run --rm -h h1 --domainname d.e busybox hostname',
+      "run --rm --add-host x:1.2.3.4 busybox sh -c 'grep 1.2.3.4 /etc/hosts'",
+      "run --rm --dns 9.9.9.9 --dns-search d.e busybox sh -c 'grep -v ^# /etc/resolv.conf'",
+      'run --rm -w /a/b busybox pwd',
+      "run --rm --init busybox sh -c 'cat /proc/1/comm | grep -c init'",
+      "run --rm --cap-drop ALL busybox sh -c 'grep CapEff /proc/self/status'",
+      "run --rm busybox sh -c 'grep CapEff /proc/self/status'",
+      "run --rm -t busybox sh -c 'echo $TERM; tty'",
+    ],
+  },
+  {
+    name: 'names',
+    command: 'rename',
+    steps: [
+      quiet('create --name n1 busybox true'),
+      'create --name n1 busybox true',
+      quiet('create --name n2 busybox true'),
+      'rename n1 n1',
+      "rename n1 'bad name'",
+      'rename n1 n2',
+      'rename nosuch n3',
+      'rename n1 n3',
+      "ps -a --format '{{.Names}} {{.Status}}'",
+      "inspect -f '{{.Name}}' n3",
+    ],
+  },
+  {
+    name: 'a container that ended',
+    command: 'stop',
+    steps: [
+      "run --name e1 busybox sh -c 'exit 3'",
+      'wait e1',
+      "inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.Running}} {{.State.OOMKilled}} {{.State.Error}}' e1",
+      'exec e1 true',
+      'kill e1',
+      'pause e1',
+      'unpause e1',
+      'stop e1',
+      'top e1',
+      'port e1',
+      'attach e1',
+      'stats --no-stream e1',
+      'start -a e1',
+      'restart -t 0 e1',
+      'wait e1',
+      'rm e1',
+      'rm e1',
+    ],
+  },
+  {
+    name: 'a running container',
+    command: 'start',
+    steps: [
+      quiet('run -d --name r1 busybox sleep 1000'),
+      'start r1',
+      "inspect -f '{{.State.Status}} {{.State.Running}} {{.State.Paused}}' r1",
+      other('rm r1', newerWords, { stderr: /cannot remove container "r1": container is running/ }),
+      'unpause r1',
+      'pause r1',
+      "ps --format '{{.Names}} {{.Status}}'",
+      "inspect -f '{{.State.Status}} {{.State.Running}} {{.State.Paused}}' r1",
+      'pause r1',
+      'exec r1 true',
+      'unpause r1',
+      'kill -s NOPE r1',
+      'kill -s 99 r1',
+      'kill -s USR1 r1',
+      'wait r1',
+      "inspect -f '{{.State.ExitCode}}' r1",
+      'start r1',
+      'stop -t 1 r1',
+      "inspect -f '{{.State.Status}} {{.State.ExitCode}}' r1",
+      'start r1',
+      'restart -t 0 r1',
+      'kill r1',
+      "inspect -f '{{.State.Status}} {{.State.ExitCode}}' r1",
+      'rm -f r1 nosuch',
+    ],
+  },
+  {
+    name: 'nothing there',
+    command: 'inspect',
+    steps: ['start nosuch', 'stop nosuch', 'restart nosuch', 'kill nosuch', 'rm nosuch', 'logs nosuch', 'exec nosuch true', 'wait nosuch', 'top nosuch', 'port nosuch', 'pause nosuch', 'unpause nosuch', 'attach nosuch', 'inspect nosuch', 'stats --no-stream nosuch', 'rm -f nosuch'],
+  },
+  {
+    name: 'exec',
+    command: 'exec',
+    steps: [
+      quiet('run -d --name x1 -e A=container busybox sleep 1000'),
+      'exec x1 true',
+      "exec x1 sh -c 'exit 9'",
+      "exec x1 sh -c 'echo out; echo err >&2'",
+      { run: 'exec -i x1 cat', input: 'hello\n' },
+      { run: 'exec x1 cat', input: 'hello\n' },
+      "exec x1 sh -c 'echo $A'",
+      "exec -e A=exec -e B=2 x1 sh -c 'echo $A $B'",
+      other('exec x1 nosuch', 'dockerd 28 gives 127 here; 20.10 gave 126', { exitCode: 127 }),
+      'exec x1 /etc/passwd',
+      'exec -d x1 true',
+      'exec -w /tmp x1 pwd',
+      'rm -f x1',
+    ],
+  },
+  {
+    name: 'exec inside',
+    command: 'exec',
+    machine: true,
+    steps: [quiet('run -d --name x2 busybox sleep 1000'), 'exec -u daemon x2 id', 'exec -u nouser x2 id', 'exec -u 5 x2 id', 'exec -w /nope x2 pwd', 'exec -t x2 tty', 'rm -f x2'],
+  },
+  {
+    name: 'logs',
+    command: 'logs',
+    steps: [
+      "run -d --name l1 busybox sh -c 'for i in 1 2 3 4 5; do echo line $i; done; exit 4'",
+      'wait l1',
+      'logs l1',
+      'logs --tail 2 l1',
+      'logs --tail 0 l1',
+      'logs --tail nope l1',
+      'logs -f l1',
+      'logs -t l1',
+      'logs --since 1h l1',
+      'logs --since 2020-01-01 --until 2020-01-02 l1',
+      'logs --until 1h l1',
+      'start -a l1',
+      'logs l1',
+      "run --name l2 busybox sh -c 'printf \"no newline\"'",
+      'logs l2',
+    ],
+  },
+  {
+    name: 'ps and its filters',
+    command: 'ps',
+    steps: [
+      quiet('create --name p1 -l color=red -l only busybox true'),
+      quiet('run -d --name p2 -l color=blue --expose 80 busybox sleep 1000'),
+      "run --name p3 busybox sh -c 'exit 5'",
+      "ps --format '{{.Names}}'",
+      "ps -a --format '{{.Names}} {{.Image}} {{.Command}} {{.State}} {{.Labels}} {{.Ports}} {{.Networks}} {{.Mounts}}'",
+      ...['name=p', 'name=^p1$', 'status=exited', 'status=created', 'status=running', 'exited=5', 'exited=0', 'label=only', 'label=color=blue', 'label=color', 'before=p2', 'since=p2', 'ancestor=busybox', 'ancestor=nosuch', 'network=bridge', 'network=nosuch', 'expose=80', 'publish=80', 'health=none', 'is-task=false'].map(
+        (filter) => `ps -a --filter ${filter} --format {{.Names}}`,
+      ),
+      'ps -a --filter nope=1',
+      'ps -a --filter status=nope',
+      'ps -a --filter exited=nope',
+      'ps -a --filter before=nosuch',
+      "ps -a -n 2 --format '{{.Names}}'",
+      "ps -l --format '{{.Names}}'",
+      "ps -a --no-trunc --format '{{.Names}} {{.Command}}'",
+      'container prune -f --filter nope=1',
+      'container prune -f --filter until=nope',
+      'container prune -f --filter label=only',
+      "ps -a --format '{{.Names}}'",
+    ],
+  },
+  {
+    name: 'images',
+    command: 'images',
+    steps: [
+      "images --format '{{.Repository}}:{{.Tag}} {{.ID}}' busybox",
+      'tag busybox foo/bar:1',
+      'tag nosuch a:b',
+      'tag busybox B',
+      "images --format '{{.Repository}}:{{.Tag}}' foo/bar",
+      "images --format '{{.Repository}}:{{.Tag}}' 'foo/*'",
+      "images --filter reference=foo/* --format '{{.Repository}}:{{.Tag}}'",
+      "images --filter dangling=true --format '{{.ID}}'",
+      'images --filter nope=1',
+      other('images --filter dangling=nope', newerWords, { stderr: /invalid filter 'dangling=nope'/ }),
+      "image inspect -f '{{.Id}} {{.Os}} {{.Architecture}} {{.Config.Cmd}} {{.RootFS.Type}} {{len .RootFS.Layers}}' busybox",
+      'image inspect nosuch',
+      'history --format {{.CreatedBy}} busybox',
+      'history nosuch',
+      'rmi foo/bar:1',
+      'rmi nosuch',
+      quiet('create --name i1 busybox true'),
+      'rmi busybox',
+      'image prune -f',
+    ],
+  },
+  {
+    name: 'networks',
+    command: 'network',
+    steps: [
+      'network create bridge',
+      quiet('network create n1'),
+      'network create n1',
+      'network create -d nosuch n2',
+      'network rm nosuch',
+      'network rm bridge',
+      'network inspect nosuch',
+      "network inspect -f '{{.Name}} {{.Driver}} {{.Internal}} {{.Attachable}} {{.EnableIPv6}} {{.Scope}} {{len .Containers}}' n1 bridge none",
+      quiet('run -d --name w1 busybox sleep 1000'),
+      'network connect nosuch w1',
+      'network connect n1 nosuch',
+      'network connect n1 w1',
+      'network connect n1 w1',
+      "inspect -f '{{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}' w1",
+      "network inspect -f '{{range .Containers}}{{.Name}}{{end}}' n1",
+      other('network rm n1', newerWords, { stderr: /network n1 id <id> has active endpoints/ }),
+      'network disconnect n1 w1',
+      'network disconnect n1 w1',
+      'network connect host w1',
+      'network connect none w1',
+      other('network connect --ip 1.2.3.4 n1 w1', newerWords, { stderr: /user specified ip address is supported only when connecting to networks with user configured subnets/ }),
+      'network ls --filter name=n1 --format {{.Name}}',
+      'network ls --filter driver=null --format {{.Name}}',
+      'network ls --filter type=custom --format {{.Name}}',
+      'network ls --filter nope=1',
+      'network rm n1',
+      'network prune -f',
+      'rm -f w1',
+    ],
+  },
+  {
+    name: 'ports',
+    command: 'run -p',
+    steps: [
+      quiet('run -d --name o1 -p 18080:80 busybox sleep 1000'),
+      'port o1',
+      'port o1 80',
+      'port o1 81',
+      { run: 'run -d --name o2 -p 18080:80 busybox sleep 1000', differs: { why: 'the sentence names the endpoint by its id', stderr: /bind for (0\.0\.0\.0|:::?):18080 failed: port is already allocated/ } },
+      "inspect -f '{{json .HostConfig.PortBindings}} {{json .Config.ExposedPorts}}' o1",
+      quiet('rm -f o2'),
+      quiet('run -d --name o3 -p 127.0.0.1:18081:80/udp -p 17000-17002:7000-7002 busybox sleep 1000'),
+      'port o3',
+      "ps --filter name=o3 --format '{{.Ports}}'",
+      'rm -f o1 o3',
+    ],
+  },
+  {
+    name: 'what a daemon without a swarm, volumes or plugins says',
+    command: 'swarm',
+    steps: ['node ls', 'service ls', 'secret ls', 'config ls', 'stack ls', 'volume ls', 'plugin ls', 'volume inspect nosuch', other('volume create v', 'volumes come later', { exitCode: 1, stdout: /^$/, stderr: /docker volume create is not supported by berth yet/ })],
+  },
+  {
+    name: 'what is not there yet says so',
+    command: 'cp, diff, export, commit, update, search, login, push',
+    steps: [
+      quiet('create --name z1 busybox true'),
+      other('cp z1:/etc/passwd -', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker cp is not supported by berth yet/ }),
+      other('diff z1', 'not there yet', { exitCode: 1, stderr: /docker diff is not supported by berth yet/ }),
+      other('export -o /dev/null z1', 'not there yet', { exitCode: 1, stderr: /docker export is not supported by berth yet/ }),
+      other('commit z1 c1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker commit is not supported by berth yet/ }),
+      other('update --cpus 1 z1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker update is not supported by berth yet/ }),
+      other('search x', noRegistry, { stderr: /docker search is not supported by berth yet/ }),
+      other('push busybox', noRegistry, { stdout: /docker\.io\/library\/busybox/, stderr: /docker push is not supported by berth yet/ }),
+      other('pull busybox', noRegistry, { stdout: /./, stderr: /pulling .*busybox:latest from a registry is not supported by berth yet/ }),
+    ],
+  },
+];

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Oracle } from '../oracle/index.ts';
+import type { CliResult, DockerCli } from '../oracle/index.ts';
+import { openBerthSide, type BerthSide } from './berth-side.ts';
+import { cases, type Case, type Step } from './cases.ts';
+import { normalise, words } from './words.ts';
+
+describe('the docker command on Berth and on dockerd', { timeout: 600_000 }, () => {
+  let oracle: Oracle;
+  let berth: BerthSide;
+  before(async () => {
+    [oracle, berth] = await Promise.all([Oracle.open(), openBerthSide()]);
+  });
+  after(async () => {
+    await berth[Symbol.asyncDispose]();
+    await oracle[Symbol.asyncDispose]();
+  });
+
+  for (const one of cases) {
+    test(one.name, { timeout: 120_000 }, async (t) => {
+      if (one.machine === true && berth.kind === 'process') {
+        t.skip('needs containers with a file system and a network of their own: set BERTH_SOCKET, or BERTH_CLIENTS=machine');
+        return;
+      }
+      const findings = await compare(one, oracle.docker, berth.docker);
+      assert.equal(findings.length, 0, `\n${findings.join('\n\n')}`);
+    });
+  }
+});
+
+async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise<string[]> {
+  const findings: string[] = [];
+  try {
+    for (const given of one.steps) {
+      const step: Step = typeof given === 'string' ? { run: given } : given;
+      const options = { ...(step.input === undefined ? {} : { input: step.input }), timeoutMs: 30_000 };
+      const [theirs, ours] = await Promise.all([dockerd.run(words(step.run), options), berth.run(words(step.run), options)]);
+      if (step.quiet === true) {
+        if (theirs.exitCode !== ours.exitCode) findings.push(report(step, theirs, ours, 'exit codes differ'));
+        continue;
+      }
+      const finding = judge(step, theirs, ours);
+      if (finding !== undefined) findings.push(report(step, theirs, ours, finding));
+    }
+  } finally {
+    await Promise.all([sweep(dockerd), sweep(berth)]);
+  }
+  return findings;
+}
+
+/** What is wrong with a pair of answers; undefined when they are the same, or differ as the table says. */
+function judge(step: Step, theirs: CliResult, ours: CliResult): string | undefined {
+  const { differs } = step;
+  const text = (result: CliResult, stream: 'stdout' | 'stderr') => {
+    const plain = normalise(result[stream]);
+    return step.anyOrder === true ? plain.split('\n').sort().join('\n') : plain;
+  };
+  const wrong: string[] = [];
+  let needed = false;
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const same = text(theirs, stream) === text(ours, stream);
+    const wanted = differs?.[stream];
+    if (wanted === undefined) {
+      if (!same) wrong.push(`${stream} differs`);
+    } else {
+      needed ||= !same;
+      if (!wanted.test(text(ours, stream))) wrong.push(`${stream} is not what the table says: ${wanted}`);
+    }
+  }
+  if (differs?.exitCode === undefined) {
+    if (theirs.exitCode !== ours.exitCode) wrong.push('exit codes differ');
+  } else {
+    needed ||= theirs.exitCode !== ours.exitCode;
+    if (ours.exitCode !== differs.exitCode) wrong.push(`exit code is not what the table says: ${differs.exitCode}`);
+  }
+  if (differs !== undefined && !needed && wrong.length === 0 && differs.why.startsWith('not there')) wrong.push('the table says it differs, but it does not');
+  return wrong.length === 0 ? undefined : wrong.join('; ');
+}
+
+function report(step: Step, theirs: CliResult, ours: CliResult, finding: string): string {
+  const show = (result: CliResult) => `exit ${result.exitCode}\n${indent(result.stdout)}${indent(result.stderr, '! ')}`;
+  return `docker ${step.run}\n${finding}\n--- dockerd: ${show(theirs)}\n--- Berth: ${show(ours)}`;
+}
+
+function indent(text: string, mark = '| '): string {
+  return text.trimEnd() === '' ? '' : `${text.trimEnd().replaceAll(/^/gm, `    ${mark}`)}\n`;
+}
+
+/** Nothing of a case reaches the next one. */
+async function sweep(docker: DockerCli): Promise<void> {
+  const ids = (await docker.ok(['ps', '-aq'])).split('\n').filter(Boolean);
+  if (ids.length > 0) await docker.ok(['rm', '-f', ...ids]);
+  await docker.ok(['network', 'prune', '-f']);
+  const dangling = (await docker.ok(['images', '--format', '{{.Repository}}:{{.Tag}}'])).split('\n').filter((name) => name.startsWith('foo/'));
+  if (dangling.length > 0) await docker.ok(['rmi', ...dangling]);
+}
