@@ -45,9 +45,12 @@ export class ImageStore implements Images {
   readonly #layers: LayerStore;
   readonly #limits: Limits;
   readonly #now: () => number;
+  readonly #log: Logger | undefined;
+  #collecting: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  private constructor(files: Files, rows: Rows, layers: LayerStore, limits: Limits, now: () => number) {
+  private constructor(files: Files, rows: Rows, layers: LayerStore, limits: Limits, now: () => number, log: Logger | undefined) {
+    this.#log = log;
     this.#files = files;
     this.#rows = rows;
     this.#layers = layers;
@@ -65,7 +68,7 @@ export class ImageStore implements Images {
       try {
         signal?.throwIfAborted();
         const layers = new LayerStore(files, rows, limits, options.compression ?? defaultCompression);
-        const store = new ImageStore(files, rows, layers, limits, options.now ?? Date.now);
+        const store = new ImageStore(files, rows, layers, limits, options.now ?? Date.now, options.log);
         await files.removeIncoming();
         const freedBytes = await store.collect();
         if (freedBytes > 0) options.log?.info({ freedBytes }, 'removed unfinished and unused image files');
@@ -117,7 +120,10 @@ export class ImageStore implements Images {
   }
 
   unlease(owner: string): void {
+    const removed = this.#rows.leasedImages(owner).some((id) => this.#rows.isRemoved(id) === true);
     this.#rows.transaction(() => this.#rows.deleteLeases(owner));
+    // The last one that needed it is gone: nobody else would come to clean up.
+    if (removed) this.#collecting = this.#collecting.then(() => this.#collect()).catch((error: unknown) => this.#log?.warn({ error }, 'could not remove unused layers'));
   }
 
   tag(image: Image, reference: string): void {
@@ -219,6 +225,7 @@ export class ImageStore implements Images {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#collecting;
     this.#rows.close();
   }
 

@@ -3,7 +3,7 @@ import type { LayerFile } from '@berth/runtime';
 import { sha256 } from '../digest.ts';
 import { digestMismatch } from '../faults.ts';
 import type { Limits } from '../limits.ts';
-import { type Files, publish, syncFile, type Workspace } from '../store/files.ts';
+import { type Files, publish, sizeOf, syncFile, type Workspace } from '../store/files.ts';
 import type { LayerRow, Rows } from '../store/rows.ts';
 import { TarReader } from '../tar/tar-reader.ts';
 import { compressionOf, decompressed, peek } from './compression.ts';
@@ -12,6 +12,7 @@ import { planLayer } from './layer-plan.ts';
 import { LayerTree } from './layer-tree.ts';
 import { layOver, settle } from './merge.ts';
 import { type SquashCompression, writeSquashfs } from './squash.ts';
+import { writeZstdFile } from './zstd-file.ts';
 
 /** Block devices a VM has room for; more layers than this are merged from below. */
 export const MAX_LAYER_FILES = 20;
@@ -178,31 +179,45 @@ export class LayerStore {
     const source = 'file' in input.from ? chunksOf(input.from.file) : input.from.stream;
     const { head, whole } = await peek(source, 6);
     const arrived = compressionOf(head);
-    const plain = decompressed(whole, arrived);
-    const keepable = 'file' in input.from && (arrived === 'gzip' || arrived === 'zstd') ? { file: input.from.file, compression: arrived } : undefined;
-    const kept = keepable ?? { file: workspace.path(`${label}.tar.zst`), compression: 'zstd' as const };
-    const ingested = await ingestLayer(abortable(plain, input.signal), this.#limits, keepable === undefined ? kept.file : undefined);
+    const plain = abortable(decompressed(whole, arrived), input.signal);
+    // A file in a form that can be read again, and kept, needs no copy.
+    const own = 'file' in input.from && arrived !== 'xz' && arrived !== 'bzip2' ? { file: input.from.file, compression: arrived } : undefined;
+    const held = own ?? { file: workspace.path(`${label}.tar`), compression: 'none' as const };
+    const ingested = await ingestLayer(plain, this.#limits, own === undefined ? held.file : undefined);
     if (input.expected !== undefined && input.expected.diffId !== ingested.diffId) {
       throw digestMismatch(input.expected.complaint, input.expected.diffId, ingested.diffId);
     }
-    return { ingested, ...kept };
+    return { ingested, ...held };
   }
 
   async #publish({ ingested, file, compression }: Taken, workspace: Workspace, signal?: AbortSignal): Promise<void> {
     const { diffId, tarBytes, tree } = ingested;
     const plan = planLayer(tree.root, 1);
     const made = workspace.path(`${diffId.slice(7, 19)}.squashfs`);
-    const squashBytes = await writeSquashfs(made, plan, () => decompressed(chunksOf(file), compression), {
-      compression: this.#compression(tarBytes),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const blobBytes = await syncFile(file);
-    await publish(file, this.#files.blob(diffId, compression));
+    const kept = compression === 'none' ? { file: workspace.path(`${diffId.slice(7, 19)}.tar.zst`), compression: 'zstd' as const } : { file, compression };
+    const source = () => decompressed(chunksOf(file), compression);
+    const stop = new AbortController();
+    const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const both = [
+      writeSquashfs(made, plan, source, { compression: this.#compression(tarBytes), signal: either }),
+      kept.file === file ? syncFile(file) : writeZstdFile(source(), kept.file, either),
+    ] as const;
+    try {
+      await Promise.all(both);
+    } catch (error) {
+      // The other one still writes into the workspace: it has to end before that goes.
+      stop.abort();
+      await Promise.allSettled(both);
+      throw error;
+    }
+    const squashBytes = await both[0];
+    const blobBytes = await sizeOf(kept.file);
+    await publish(kept.file, this.#files.blob(diffId, kept.compression));
     await publish(made, this.#files.squash(diffId));
     this.#rows.transaction(() =>
       this.#rows.putLayer({
         diff_id: diffId,
-        compression,
+        compression: kept.compression,
         blob_bytes: blobBytes,
         tar_bytes: tarBytes,
         content_bytes: plan.contentBytes,
@@ -233,9 +248,9 @@ export class LayerStore {
 
 interface Taken {
   readonly ingested: Ingested;
-  /** The compressed tar, in the workspace. */
+  /** The tar, in the workspace. */
   readonly file: string;
-  readonly compression: 'gzip' | 'zstd';
+  readonly compression: 'none' | 'gzip' | 'zstd';
 }
 
 function mergeId(diffIds: readonly string[]): string {

@@ -78,17 +78,23 @@ async function* tarOf(plan: LayerPlan, source: LayerSource): AsyncGenerator<Buff
   yield END_OF_ARCHIVE;
 }
 
-/** Joins small pieces: a write for each header of a small file would cost more than the file. */
+const BATCH_BYTES = 64 * 1024;
+
+/** Joins small pieces: a write for each header of a small file would cost more than the file. Large ones go as they are. */
 async function* batched(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let held: Buffer[] = [];
   let size = 0;
   for await (const piece of pieces) {
-    held.push(piece);
-    size += piece.length;
-    if (size >= 256 * 1024) {
+    if (size > 0 && size + piece.length > BATCH_BYTES) {
       yield Buffer.concat(held, size);
       held = [];
       size = 0;
+    }
+    if (piece.length >= BATCH_BYTES) {
+      yield piece;
+    } else {
+      held.push(piece);
+      size += piece.length;
     }
   }
   if (size > 0) yield Buffer.concat(held, size);

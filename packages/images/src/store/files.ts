@@ -1,5 +1,5 @@
 import { statSync, unlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf } from '../digest.ts';
 import { withDiskFull } from '../faults.ts';
@@ -89,16 +89,19 @@ export async function publish(from: string, to: string): Promise<void> {
   await syncDirectory(join(to, '..'));
 }
 
-export async function syncFile(path: string): Promise<number> {
+export async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
     await file.sync();
-    return (await file.stat()).size;
   } catch (error) {
     throw withDiskFull(error);
   } finally {
     await file.close();
   }
+}
+
+export async function sizeOf(path: string): Promise<number> {
+  return (await stat(path)).size;
 }
 
 async function syncDirectory(path: string): Promise<void> {
