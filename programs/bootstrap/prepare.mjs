@@ -47,7 +47,15 @@ export function prepareGuest(progress, node) {
     if (isCurrent(stamp, digest, [join(GUEST_DIRECTORY, 'manifest.json')])) return 'up to date';
     checkSpace(ROOT, 700 << 20, 'Building the guest');
     const program = join(ROOT, 'programs/berthd/src/build-guest.ts');
-    const result = await tool(node, [program, GUEST_DIRECTORY], { cwd: ROOT, timeoutMs: 600_000, onLine: (line) => say(line) });
+    const build = () =>
+      tool(node, ['--disable-warning=ExperimentalWarning', program, GUEST_DIRECTORY], { cwd: ROOT, timeoutMs: 600_000, onLine: (line) => say(line) });
+    let result = await build();
+    if (result.code !== 0 && /guest-kernel-unavailable/.test(result.output)) {
+      // Package lists that are missing or older than the archive name files that are not there.
+      say('reading package lists');
+      await tool('apt-get', ['update', '-o', 'Acquire::Retries=2'], { timeoutMs: 300_000 });
+      result = await build();
+    }
     if (result.code !== 0) throw guestProblem(result);
     writeStamp(stamp, digest);
     return result.output.trim().split('\n').at(-1) ?? 'built';
@@ -58,7 +66,7 @@ function guestProblem(result) {
   const detail = result.output;
   if (/No space left on device/.test(detail))
     return new Problem('The guest could not be built: the disk is full.', ['Free some space and run npm start again.'], { detail });
-  if (/Unable to fetch|Failed to fetch|Temporary failure resolving|download/i.test(detail)) {
+  if (/guest-kernel-unavailable/.test(detail)) {
     return new Problem(
       'The guest’s kernel package could not be downloaded.',
       ['Check the network and apt’s sources (apt-get update must succeed), then run npm start again.'],
