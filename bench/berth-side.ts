@@ -3,8 +3,8 @@ import type { BerthSide } from './figure.ts';
 import { readTraces } from './trace.ts';
 
 /** A fresh Berth whose pool for busybox is warm. */
-export async function openBerth(onAcceleration: (sentence: string) => void): Promise<BerthSide> {
-  const berth = await Berth.open();
+export async function openBerth(onAcceleration: (sentence: string) => void, extraArgs: readonly string[] = []): Promise<BerthSide> {
+  const berth = await Berth.open({ extraArgs });
   onAcceleration(`${berth.facts.acceleration} (${berth.facts.verdict})`);
   const daemon = () => (berth.daemonEnded ? [] : [berth.daemonPid]);
   return {
@@ -12,7 +12,11 @@ export async function openBerth(onAcceleration: (sentence: string) => void): Pro
     docker: berth.docker,
     readyMs: berth.readyMs,
     daemonPids: daemon,
-    containerPids: () => berth.processes().map((found) => found.pid).filter((pid) => pid !== berth.daemonPid),
+    containerPids: () =>
+      berth
+        .processes()
+        .map((found) => found.pid)
+        .filter((pid) => pid !== berth.daemonPid),
     async restart() {
       await berth.terminate();
       return berth.start();

@@ -6,7 +6,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Samples per side; absent: what the figure thinks right. */
   readonly runs?: number;
-  openBerth(): Promise<BerthSide>;
+  /** Options for the daemon's command line, such as `--pool-size 0`. */
+  openBerth(extraArgs?: readonly string[]): Promise<BerthSide>;
   openDockerd(): Promise<Side>;
   /** `undefined` when podman isn't installed or cannot run here; why was said. */
   openPodman(): Promise<Side | undefined>;

@@ -31,7 +31,7 @@ const say = (line: string) => process.stderr.write(`  ${line}\n`);
 const options: BenchOptions = {
   quick: values.quick,
   ...(values.runs === undefined ? {} : { runs: Number(values.runs) }),
-  openBerth: () => openBerth((sentence) => (acceleration = sentence)),
+  openBerth: (extraArgs) => openBerth((sentence) => (acceleration = sentence), extraArgs),
   openDockerd,
   openPodman: () => openPodman(say),
   say,
@@ -49,7 +49,9 @@ if (values.list) {
 
 async function measure(): Promise<void> {
   const machine = await machineFacts();
-  const commit = (await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: fileURLToPath(new URL('..', import.meta.url)) }).catch(() => undefined))?.stdout.trim() ?? 'unknown';
+  const commit =
+    (await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: fileURLToPath(new URL('..', import.meta.url)) }).catch(() => undefined))?.stdout.trim() ??
+    'unknown';
   const chosen = figures.filter((figure) => values.only === undefined || values.only.includes(figure.name));
   if (chosen.length === 0) throw new Error(`no figure has that name; there are ${figures.map((figure) => figure.name).join(', ')}`);
   const takenAt = new Date().toISOString();

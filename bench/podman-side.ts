@@ -25,7 +25,20 @@ class PodmanCli implements Cli {
 
   async run(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
     const at = (name: string) => join(this.#directory, name);
-    const own = ['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--cgroup-manager', 'cgroupfs', '--events-backend', 'none', '--runtime', this.#runtime];
+    const own = [
+      '--root',
+      at('root'),
+      '--runroot',
+      at('run'),
+      '--tmpdir',
+      at('tmp'),
+      '--cgroup-manager',
+      'cgroupfs',
+      '--events-backend',
+      'none',
+      '--runtime',
+      this.#runtime,
+    ];
     // podman asks for more open files than a confined machine allows it to give.
     const limited = args[0] === 'run' ? ['run', '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024', ...args.slice(1)] : args;
     const [command, all] = this.#netns.enter('podman', [...own, ...limited]);
@@ -43,7 +56,12 @@ class PodmanCli implements Cli {
 
 /** podman with crun, or with runc where crun cannot run (hybrid control groups); `undefined` with the reason said. */
 export async function openPodman(say: (line: string) => void): Promise<Side | undefined> {
-  if (await run('podman', ['--version']).then(() => false, () => true)) {
+  if (
+    await run('podman', ['--version']).then(
+      () => false,
+      () => true,
+    )
+  ) {
     say('podman is not installed: not compared');
     return undefined;
   }

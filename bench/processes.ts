@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 const ticksPerSecond = 100;
 
@@ -26,32 +26,4 @@ export function sum(pids: Iterable<number>, of: (pid: number) => number): number
   let total = 0;
   for (const pid of pids) total += of(pid);
   return total;
-}
-
-/** All processes whose command line or environment names one of the marks, and all below these. */
-export function processesNaming(marks: readonly string[]): Set<number> {
-  const found = new Set<number>();
-  const parents = new Map<number, number>();
-  for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1') + readFileSync(`/proc/${pid}/environ`, 'latin1');
-      if (marks.some((mark) => words.includes(mark))) found.add(pid);
-    } catch {
-      // Ended meanwhile.
-    }
-  }
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const [pid, parent] of parents) {
-      if (found.has(parent) && !found.has(pid)) {
-        found.add(pid);
-        grown = true;
-      }
-    }
-  }
-  return found;
 }

@@ -30,7 +30,10 @@ export function markdown(report: Report): string {
     '',
     '| figure | measured | unit | must | aim | verdict | behind it |',
     '|---|---|---|---|---|---|---|',
-    ...report.rows.map((row) => `| ${row.figure} | **${digits(row.value)}** | ${row.unit} | ${bound(row.must)} | ${bound(row.aim)} | ${verdict(row)} | ${samples(row)}${row.note ? ` (${row.note})` : ''} |`),
+    ...report.rows.map(
+      (row) =>
+        `| ${row.figure} | **${digits(row.value)}** | ${row.unit} | ${bound(row.must)} | ${bound(row.aim)} | ${verdict(row)} | ${samples(row)}${row.note ? ` (${row.note})` : ''} |`,
+    ),
     '',
     ...report.failures.map((failure) => `Not measured, ${failure.figure}: ${failure.message}`),
     '',

@@ -32,7 +32,11 @@ export async function recordTimeline(socketPath: string, args: readonly string[]
 /** Markdown: one row a request, in the order they were asked. */
 export function timelineTable(title: string, timeline: Timeline): string {
   const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(1));
-  const short = (line: string) => line.replace(/[0-9a-f]{64}/g, 'ID').replace(/\/v1\.\d+/, '').slice(0, 100);
+  const short = (line: string) =>
+    line
+      .replace(/[0-9a-f]{64}/g, 'ID')
+      .replace(/\/v1\.\d+/, '')
+      .slice(0, 100);
   return [
     `### ${title}: ${timeline.wallMs.toFixed(0)} ms wall`,
     '',

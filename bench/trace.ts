@@ -7,7 +7,11 @@ import { median } from './statistics.ts';
 /** Reads what the daemon noted about its latest starts: one JSON object a line, newest last. */
 export async function readTraces(berth: Berth): Promise<StartTrace[]> {
   const lines = await readFile(join(berth.stateDirectory, 'trace.jsonl'), 'utf8').catch(() => '');
-  return lines.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line) as StartTrace);
+  return lines
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as StartTrace);
 }
 
 /** How long after the phase before it each phase of a start was over, in the order of the trace. */

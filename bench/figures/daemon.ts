@@ -19,8 +19,23 @@ export const daemon: Figure = {
     const starts: number[] = [];
     for (let index = 0; index < (runs ?? (quick ? 2 : 5)); index++) starts.push((await berth.restart()) / 1000);
     return [
-      { figure: 'daemon idle memory', unit: 'MB of PSS', value: mine, must: atMost(150), aim: atMost(90), samples: { 'berth MB': summarize([mine]), 'dockerd and containerd MB': summarize([theirs]) } },
-      { figure: 'warm start to ready', unit: 's, median', value: median(starts), must: atMost(5), aim: atMost(2), samples: { 'berth s': summarize(starts) }, note: `p95 ${quantile(starts, 0.95).toFixed(2)} s` },
+      {
+        figure: 'daemon idle memory',
+        unit: 'MB of PSS',
+        value: mine,
+        must: atMost(150),
+        aim: atMost(90),
+        samples: { 'berth MB': summarize([mine]), 'dockerd and containerd MB': summarize([theirs]) },
+      },
+      {
+        figure: 'warm start to ready',
+        unit: 's, median',
+        value: median(starts),
+        must: atMost(5),
+        aim: atMost(2),
+        samples: { 'berth s': summarize(starts) },
+        note: `p95 ${quantile(starts, 0.95).toFixed(2)} s`,
+      },
     ];
   },
 };

@@ -31,7 +31,14 @@ export const dockerRun: Figure = {
     }
     const samples = (from: Record<string, number[]>) => Object.fromEntries(Object.entries(from).map(([name, list]) => [`${name} ms`, summarize(list)]));
     return [
-      { figure: '`docker run --rm busybox true`, Berth / dockerd', unit: 'ratio of medians', value: median(mine) / median(theirs), must: atMost(1), aim: atMost(0.4), samples: samples(taken) },
+      {
+        figure: '`docker run --rm busybox true`, Berth / dockerd',
+        unit: 'ratio of medians',
+        value: median(mine) / median(theirs),
+        must: atMost(1),
+        aim: atMost(0.4),
+        samples: samples(taken),
+      },
       {
         figure: 'the same, without a rest between runs',
         unit: 'ratio of medians',

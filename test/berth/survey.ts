@@ -33,7 +33,11 @@ export function instanceProcesses(place: SurveyPlace): FoundProcess[] {
       const [state, parent] = stat.slice(close + 2).split(' ');
       if (state === 'Z') continue;
       const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
-      const words = [command, ...['environ', 'cgroup'].map((file) => text(`/proc/${pid}/${file}`)), ...['cwd', 'root'].map((file) => link(`/proc/${pid}/${file}`))].join('\n');
+      const words = [
+        command,
+        ...['environ', 'cgroup'].map((file) => text(`/proc/${pid}/${file}`)),
+        ...['cwd', 'root'].map((file) => link(`/proc/${pid}/${file}`)),
+      ].join('\n');
       const named = place.marks.some((mark) => words.includes(mark));
       all.push({ pid, parent: Number(parent), name: stat.slice(stat.indexOf('(') + 1, close), command, named });
     } catch {
@@ -91,13 +95,27 @@ export async function survey(place: SurveyPlace): Promise<Survey> {
   const ours = (line: string) => place.marks.some((mark) => line.includes(mark));
   return {
     processes: instanceProcesses(place),
-    links: links.map((l) => l.ifname).filter((name) => name !== 'lo').sort(),
-    mounts: text('/proc/self/mounts').split('\n').filter(ours).map((line) => line.split(' ')[1] ?? '').sort(),
+    links: links
+      .map((l) => l.ifname)
+      .filter((name) => name !== 'lo')
+      .sort(),
+    mounts: text('/proc/self/mounts')
+      .split('\n')
+      .filter(ours)
+      .map((line) => line.split(' ')[1] ?? '')
+      .sort(),
     cgroups: cgroups(place.prefix),
-    rules: rules.split('\n').map((line) => line.trim()).filter((line) => line !== '' && line !== '}'),
+    rules: rules
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && line !== '}'),
     files: [...tree(place.runDirectory), ...tree(place.stateDirectory)].sort(),
-    shm: readdirSync('/dev/shm').filter((name) => name.startsWith(place.prefix)).sort(),
-    namespaces: safeList('/run/netns').filter((name) => name.startsWith(place.prefix)).sort(),
+    shm: readdirSync('/dev/shm')
+      .filter((name) => name.startsWith(place.prefix))
+      .sort(),
+    namespaces: safeList('/run/netns')
+      .filter((name) => name.startsWith(place.prefix))
+      .sort(),
   };
 }
 

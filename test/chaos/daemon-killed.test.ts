@@ -41,14 +41,17 @@ test(`the daemon is killed ${kills} times in a storm of runs, execs and removals
       }
       starts.push(await berth.start());
       const running = (await docker.ok(['ps', '--format', '{{.Names}}'])).split('\n');
-      for (const name of ['keeper-1', 'keeper-2', 'target']) assert.ok(running.includes(name), `after kill ${round + 1} ${name} is not running, only ${running.join(' ')}`);
+      for (const name of ['keeper-1', 'keeper-2', 'target'])
+        assert.ok(running.includes(name), `after kill ${round + 1} ${name} is not running, only ${running.join(' ')}`);
       if (round % 10 === 0) for (const keeper of keepers) await assertKept(docker, keeper);
     }
   } finally {
     end.abort();
   }
   const count = await storming;
-  t.diagnostic(`ready again after median ${median(starts).toFixed(0)} ms, p95 ${quantile(starts, 0.95).toFixed(0)} ms; ${count.done} commands done, ${count.interrupted} interrupted`);
+  t.diagnostic(
+    `ready again after median ${median(starts).toFixed(0)} ms, p95 ${quantile(starts, 0.95).toFixed(0)} ms; ${count.done} commands done, ${count.interrupted} interrupted`,
+  );
   for (const keeper of keepers) t.diagnostic(`${keeper.name} wrote ${await assertKept(docker, keeper)} lines`);
   for (const { name, code } of enders) {
     assert.equal(await docker.ok(['wait', name]), String(code), `exit code of ${name}`);

@@ -69,7 +69,10 @@ test('a full disk: a clear error, the others untouched, and well again when ther
 
   // A daemon that dies now comes back and takes up what runs.
   await berth.kill();
-  const restarted = await berth.start().then(() => true, (error: Error) => t.diagnostic(`with a full disk the daemon does not start: ${error.message.slice(0, 300)}`));
+  const restarted = await berth.start().then(
+    () => true,
+    (error: Error) => t.diagnostic(`with a full disk the daemon does not start: ${error.message.slice(0, 300)}`),
+  );
   await rm(ballast);
   if (restarted !== true) await berth.start();
   assert.equal(await docker.ok(['run', '--rm', 'busybox', 'echo', 'room again']), 'room again');

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { DockerCli } from '../oracle/index.ts';
 
 /** Counts for as long as it lives: one numbered line every 100 ms or so, and 200 at once now and then. */
-const counting = 'i=0; while :; do i=$((i+1)); echo "line $i"; case $i in *00) j=0; while [ $j -lt 200 ]; do i=$((i+1)); j=$((j+1)); echo "line $i"; done;; esac; sleep 0.1; done';
+const counting =
+  'i=0; while :; do i=$((i+1)); echo "line $i"; case $i in *00) j=0; while [ $j -lt 200 ]; do i=$((i+1)); j=$((j+1)); echo "line $i"; done;; esac; sleep 0.1; done';
 
 /** A container that must live through everything, with what it was when it started. */
 export interface Keeper {
@@ -25,10 +26,11 @@ export async function assertKept(docker: DockerCli, keeper: Keeper): Promise<num
   return assertNumbered(log, keeper.name);
 }
 
-export function assertNumbered(log: string, name: string): number {
+function assertNumbered(log: string, name: string): number {
   const lines = log.split('\n');
   lines.forEach((line, index) => {
-    if (line !== `line ${index + 1}`) assert.fail(`${name}: line ${index + 1} of its log is ${JSON.stringify(line)}, after ${JSON.stringify(lines.slice(Math.max(0, index - 2), index))}`);
+    if (line !== `line ${index + 1}`)
+      assert.fail(`${name}: line ${index + 1} of its log is ${JSON.stringify(line)}, after ${JSON.stringify(lines.slice(Math.max(0, index - 2), index))}`);
   });
   return lines.length;
 }

@@ -63,7 +63,17 @@ export async function assertBackTo(berth: Berth, before: Shape, limitMs = 60_000
 export async function assertAllGone(berth: Berth): Promise<void> {
   const found = await berth.survey();
   assert.deepEqual(found.processes, [], 'processes are left');
-  assert.deepEqual(found.links.filter((name) => !name.startsWith(berth.prefix) || /t\w*$/.test(name.slice(berth.prefix.length))).filter((name) => name.startsWith(berth.prefix)), [], 'taps are left');
-  assert.deepEqual(found.mounts.filter((path) => path !== berth.stateDirectory), [], 'mounts are left');
+  assert.deepEqual(
+    found.links
+      .filter((name) => !name.startsWith(berth.prefix) || /t\w*$/.test(name.slice(berth.prefix.length)))
+      .filter((name) => name.startsWith(berth.prefix)),
+    [],
+    'taps are left',
+  );
+  assert.deepEqual(
+    found.mounts.filter((path) => path !== berth.stateDirectory),
+    [],
+    'mounts are left',
+  );
   assert.deepEqual(found.cgroups, [], 'control groups are left');
 }

@@ -9,7 +9,8 @@ export interface StormCount {
 }
 
 /** What the docker command says when the daemon dies under it or isn't there. */
-const daemonGone = /Cannot connect to the Docker daemon|connection refused|EOF|error during connect|connection reset|broken pipe|no such file or directory|Error waiting for container/i;
+const daemonGone =
+  /Cannot connect to the Docker daemon|connection refused|EOF|error during connect|connection reset|broken pipe|no such file or directory|Error waiting for container/i;
 
 /**
  * Runs, execs and removes until told to stop, whatever happens to the daemon. What it is told must be true all the same: a
@@ -35,8 +36,10 @@ export async function storm(docker: DockerCli, options: { workers: number; targe
   const worker = async (index: number) => {
     for (let round = 0; !options.signal.aborted; round++) {
       const code = (round * 7 + index) % 100;
-      if (round % 3 === 0) await attempt(['run', '--rm', 'busybox', 'sh', '-c', `echo ${index}.${round}; exit ${code}`], { exitCode: code, stdout: `${index}.${round}\n` });
-      else if (round % 3 === 1) await attempt(['exec', options.target, 'sh', '-c', `echo ${index}.${round}; exit ${code}`], { exitCode: code, stdout: `${index}.${round}\n` });
+      if (round % 3 === 0)
+        await attempt(['run', '--rm', 'busybox', 'sh', '-c', `echo ${index}.${round}; exit ${code}`], { exitCode: code, stdout: `${index}.${round}\n` });
+      else if (round % 3 === 1)
+        await attempt(['exec', options.target, 'sh', '-c', `echo ${index}.${round}; exit ${code}`], { exitCode: code, stdout: `${index}.${round}\n` });
       else {
         // An interrupted create may have happened or not: names are never used twice, and all go at the end.
         const name = `storm-${index}-${round}`;

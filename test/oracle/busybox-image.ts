@@ -44,7 +44,10 @@ async function busyboxLayer(busybox: string): Promise<Buffer> {
   for (const applet of applets) {
     if (applet !== 'busybox') layer.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox', mtime });
   }
-  layer.entry({ name: 'etc/passwd', mtime }, 'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n');
+  layer.entry(
+    { name: 'etc/passwd', mtime },
+    'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n',
+  );
   layer.entry({ name: 'etc/group', mtime }, 'root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n');
   layer.finalize();
   return whole;

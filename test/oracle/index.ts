@@ -5,5 +5,5 @@
 export { writeBusyboxImage } from './busybox-image.ts';
 export { DockerCli, type CliOptions, type CliResult } from './docker-cli.ts';
 export { NetNamespace } from './net-namespace.ts';
-export { Oracle, descendants } from './oracle.ts';
+export { Oracle } from './oracle.ts';
 export { until } from './until.ts';

@@ -50,8 +50,18 @@ export class Oracle implements AsyncDisposable {
     const log = openSync(join(directory, 'log'), 'a');
     const path = (name: string) => join(directory, name);
     const dockerd = [
-      'dockerd', '--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('pid'), '-H', `unix://${path('docker.sock')}`,
-      '--cgroup-parent', `/${basename(directory)}`, ...(options.dockerdArgs ?? []),
+      'dockerd',
+      '--data-root',
+      path('data'),
+      '--exec-root',
+      path('exec'),
+      '--pidfile',
+      path('pid'),
+      '-H',
+      `unix://${path('docker.sock')}`,
+      '--cgroup-parent',
+      `/${basename(directory)}`,
+      ...(options.dockerdArgs ?? []),
     ];
     const own = ['--mount', '--pid', '--fork', '--mount-proc', '--kill-child=SIGKILL'];
     const [command, args] = netns.enter('unshare', [...own, 'sh', '-c', `${dockerd.map(quote).join(' ')} & wait`]);
@@ -114,7 +124,7 @@ function children(pid: number): number[] {
 }
 
 /** All processes below one, itself included; threads other than the first may have children too. */
-export function descendants(pid: number): number[] {
+function descendants(pid: number): number[] {
   return [pid, ...children(pid).flatMap(descendants)];
 }
 
@@ -134,5 +144,8 @@ async function removeTree(group: string): Promise<boolean> {
   }
   const processes = await readFile(join(group, 'cgroup.procs'), 'utf8').catch(() => '');
   if (processes.trim() !== '') return false;
-  return rmdir(group).then(() => true, () => false);
+  return rmdir(group).then(
+    () => true,
+    () => false,
+  );
 }

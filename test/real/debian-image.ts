@@ -15,7 +15,15 @@ export async function debianPythonTar(): Promise<string> {
   const partial = `${cached}.${process.pid}`;
   await run(
     'mmdebstrap',
-    ['--variant=minbase', '--include=python3', '--dpkgopt=path-exclude=/usr/share/doc/*', '--dpkgopt=path-exclude=/usr/share/locale/*', '--format=tar', 'bookworm', partial],
+    [
+      '--variant=minbase',
+      '--include=python3',
+      '--dpkgopt=path-exclude=/usr/share/doc/*',
+      '--dpkgopt=path-exclude=/usr/share/locale/*',
+      '--format=tar',
+      'bookworm',
+      partial,
+    ],
     { timeoutMs: 400_000 },
   );
   await rename(partial, cached);

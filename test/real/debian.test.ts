@@ -24,14 +24,22 @@ describe('a Debian root file system with Python, imported with the stock client'
 
   test('it is Debian, and its Python computes', async () => {
     assert.match(await berth.docker.ok(['run', '--rm', 'debian-python:12', 'cat', '/etc/os-release']), /Debian GNU\/Linux 12/);
-    const program = 'import hashlib, os, tempfile; f = tempfile.NamedTemporaryFile(); f.write(b"x" * 10**6); f.flush(); print(hashlib.sha256(open(f.name, "rb").read()).hexdigest(), os.getpid())';
+    const program =
+      'import hashlib, os, tempfile; f = tempfile.NamedTemporaryFile(); f.write(b"x" * 10**6); f.flush(); print(hashlib.sha256(open(f.name, "rb").read()).hexdigest(), os.getpid())';
     // sha256 of a million times the letter x.
-    assert.equal(await berth.docker.ok(['run', '--rm', 'debian-python:12', 'python3', '-c', program]), '1b977e9f84f1b26b6ed7f68b0498faee2385ea4125bd29adce4a7d9106ba3134 1');
+    assert.equal(
+      await berth.docker.ok(['run', '--rm', 'debian-python:12', 'python3', '-c', program]),
+      '1b977e9f84f1b26b6ed7f68b0498faee2385ea4125bd29adce4a7d9106ba3134 1',
+    );
   });
 
   test('an interactive shell in it', async () => {
     const { docker } = berth;
-    await using terminal = Terminal.open(docker.command, docker.arguments(['run', '--rm', '-it', '--name', 'shell', 'debian-python:12']), { env: docker.environment, columns: 91, rows: 33 });
+    await using terminal = Terminal.open(docker.command, docker.arguments(['run', '--rm', '-it', '--name', 'shell', 'debian-python:12']), {
+      env: docker.environment,
+      columns: 91,
+      rows: 33,
+    });
     await terminal.sees(/root@[0-9a-f]{12}:\/#/);
     terminal.type('tty\r');
     await terminal.sees(/[\r\n]\/dev\/(pts\/\d+|console)\r/);
@@ -40,7 +48,10 @@ describe('a Debian root file system with Python, imported with the stock client'
       until(`the size ${size}`, 20_000, async () => {
         terminal.forget();
         terminal.type('echo size $(stty size)\r');
-        return terminal.sees(size, 1_000).then(() => true, () => false);
+        return terminal.sees(size, 1_000).then(
+          () => true,
+          () => false,
+        );
       });
     await seesSize(/size 33 91\r/);
     terminal.resize({ columns: 120, rows: 40 });
@@ -64,7 +75,14 @@ describe('a Debian root file system with Python, imported with the stock client'
     await docker.ok(['run', '-d', '--name', 'web', '-p', '8080:8000', 'debian-python:12', 'python3', '-c', program]);
     const inside = async (args: string[], timeoutMs: number) => {
       const [command, all] = berth.netns.enter(process.execPath, [fileURLToPath(new URL('load.mjs', import.meta.url)), ...args]);
-      return JSON.parse((await run(command, all, { timeoutMs })).stdout) as { asked: number; wrong: number; first: string[]; seconds: number; medianMs: number; p95Ms: number };
+      return JSON.parse((await run(command, all, { timeoutMs })).stdout) as {
+        asked: number;
+        wrong: number;
+        first: string[];
+        seconds: number;
+        medianMs: number;
+        p95Ms: number;
+      };
     };
     await until('it answers', 60_000, async () => (await inside(['http://127.0.0.1:8080', '1', '1', 'close'], 30_000)).wrong === 0);
     let passed = 0;

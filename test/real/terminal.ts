@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, writeSync } from 'node:fs';
 import { openPty, resizePty } from '@berth/sys';
 import { until } from '../oracle/index.ts';
 
@@ -23,7 +23,10 @@ export class Terminal implements AsyncDisposable {
     const { master, slave } = openPty();
     resizePty(master, options);
     // `setsid --ctty` makes the pseudo-terminal the command's own, so that window changes reach it as signals.
-    const child = spawn('setsid', ['--ctty', '--wait', command, ...args], { stdio: [slave, slave, slave], env: { ...process.env, TERM: 'xterm', ...options.env } });
+    const child = spawn('setsid', ['--ctty', '--wait', command, ...args], {
+      stdio: [slave, slave, slave],
+      env: { ...process.env, TERM: 'xterm', ...options.env },
+    });
     closeSync(slave);
     return new Terminal(child, master);
   }
