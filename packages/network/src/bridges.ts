@@ -35,34 +35,33 @@ export class Bridges {
 
   /** Makes it with its address, up. The name must be free. */
   async create(network: NetworkDefinition): Promise<void> {
-    const bridge = network.bridge;
-    const gateway = network.pools[0]?.gateway ?? '';
+    const gateway = parseAddress(network.pools[0]?.gateway ?? '') ?? 0;
     // A MAC of its own keeps the bridge from taking that of its ports, which come and go.
-    await ipBatch([
-      `link add name ${bridge} mtu ${network.mtu} address ${macOf(parseAddress(gateway) ?? 0)} type bridge forward_delay 0 mcast_snooping 0`,
-      `link set ${bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
-      ...network.pools.map((pool) => `addr add ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${bridge}`),
-      ...(await filtered(network)),
-      `link set ${bridge} up`,
-    ]);
-    await this.#settings(bridge);
+    const make = `link add name ${network.bridge} mtu ${network.mtu} address ${macOf(gateway)} type bridge forward_delay 0 mcast_snooping 0`;
+    await ipBatch([make, ...(await this.#shape(network))]);
+    await this.#settings(network.bridge);
   }
 
-  /** Brings one that exists to what `create` would have made; its ports stay attached. */
-  async repair(network: NetworkDefinition): Promise<void> {
-    await this.#settings(network.bridge);
-    await ipBatch([
-      `link set ${network.bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
-      `link set ${network.bridge} mtu ${network.mtu}`,
-      ...network.pools.map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${network.bridge}`),
-      ...(await filtered(network)),
-      `link set ${network.bridge} up`,
-    ]);
+  /** Brings those that exist to what `create` would have made; their ports stay attached. */
+  async repair(networks: readonly NetworkDefinition[]): Promise<void> {
+    const commands = await Promise.all(networks.map(async (network) => [`link set ${network.bridge} mtu ${network.mtu}`, ...(await this.#shape(network))]));
+    await ipBatch(commands.flat());
+    for (const network of networks) await this.#settings(network.bridge);
   }
 
   /** Absent ones are passed over. */
   async delete(names: readonly string[]): Promise<void> {
     await ipBatch(names.map((name) => `link del ${name}`), { force: true });
+  }
+
+  async #shape(network: NetworkDefinition): Promise<string[]> {
+    const { bridge, pools } = network;
+    return [
+      `link set ${bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
+      ...pools.map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${bridge}`),
+      ...(await filtered(network)),
+      `link set ${bridge} up`,
+    ];
   }
 
   async #settings(bridge: string): Promise<void> {

@@ -7,7 +7,7 @@ export type Verdict = { readonly kind: 'answer'; readonly message: Buffer } | { 
 /** Short, so that a program which caches names follows a container that was replaced. */
 const ttlSeconds = 5;
 
-const rcode = { formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4 } as const;
+const rcode = { formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, refused: 5 } as const;
 const recursionDesired = 0x100;
 const recursionAvailable = 0x80;
 const truncated = 0x200;
@@ -56,6 +56,12 @@ export function decide(message: Buffer, view: NameView, transport: 'udp' | 'tcp'
   } catch {
     return { kind: 'answer', message: bare(header, rcode.serverFailure) };
   }
+}
+
+/** For askers who are none of ours: nothing but that. `undefined` for what isn't a question. */
+export function refusal(message: Buffer): Buffer | undefined {
+  if (message.length < headerBytes || (message.readUInt16BE(2) & 0x8000) !== 0) return undefined;
+  return bare({ id: message.readUInt16BE(0), flags: message.readUInt16BE(2) }, rcode.refused);
 }
 
 /** SERVFAIL for a message that `decide` wanted forwarded. */

@@ -65,9 +65,7 @@ export class Firewall {
   change(change: { readonly remove?: readonly Element[]; readonly add?: readonly Element[] }): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ remove: change.remove ?? [], add: change.add ?? [], resolve, reject });
-      this.#working ??= this.#work().finally(() => {
-        this.#working = undefined;
-      });
+      this.#working ??= this.#work();
     });
   }
 
@@ -94,6 +92,8 @@ export class Firewall {
         for (const change of batch) await this.#apply([change]).then(change.resolve, change.reject);
       }
     }
+    // In the same turn as the look at the empty list: a change that comes next starts its own work.
+    this.#working = undefined;
   }
 
   async #apply(batch: readonly Change[]): Promise<void> {

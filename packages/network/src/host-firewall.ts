@@ -3,6 +3,8 @@ import { isFault } from '@berth/kit';
 import { listNftChains, run } from '@berth/sys';
 import type { NetworkLog } from './log.ts';
 
+const recheckMs = 15_000;
+
 /**
  * Other firewalls of the host (Docker's, ufw's) often forward nothing unless told. What one table drops no other table can
  * accept, so Berth asks for passage in the table that drops: by rules for its own bridges only, in the chains `DOCKER-USER`
@@ -13,14 +15,21 @@ export class HostFirewall {
   readonly #prefix: string;
   readonly #log: NetworkLog;
   readonly #warned = new Set<string>();
+  #checkedAt = 0;
 
   constructor(prefix: string, log: NetworkLog) {
     this.#prefix = prefix;
     this.#log = log;
   }
 
+  /** Looks again if it has been a while: a firewall that was loaded anew has forgotten us. Waits for nothing. */
+  recheck(): void {
+    if (performance.now() - this.#checkedAt > recheckMs) void this.allow();
+  }
+
   /** Looks, and adds the rules that are missing. Never throws: a host whose rules can't be read keeps its rules. */
   async allow(): Promise<void> {
+    this.#checkedAt = performance.now();
     try {
       for (const { tool, chain } of await this.#closed()) {
         for (const rule of this.#rules(chain)) {

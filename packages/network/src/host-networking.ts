@@ -72,28 +72,22 @@ export class HostNetworking implements Networking {
     return this.#inTurn(network.id, async () => {
       this.#learn(network);
       if (network.driver === 'none') return;
-      // Rules first: the segment never exists without its limits.
-      await this.#firewall.change({ add: elementsOf(network) });
-      try {
-        // A firewall of the host that was loaded anew has forgotten us.
-        await Promise.all([this.#bridges.create(network), this.#hostFirewall.allow()]);
-      } catch (error) {
-        const found = (await this.#bridges.list()).find((bridge) => bridge.ifname === network.bridge);
-        if (found !== undefined && (found.networkId === network.id || found.networkId === '')) return await this.#bridges.repair(network);
-        await this.#firewall.change({ remove: elementsOf(network) });
-        this.#forget(network.id);
-        throw error;
-      }
+      // Side by side: nobody is on the segment before this is done, so it needs its rules no earlier than its bridge.
+      const rules = this.#firewall.change({ add: elementsOf(network) });
+      this.#hostFirewall.recheck();
+      const made = await Promise.allSettled([rules, this.#makeBridge(network)]);
+      const failed = made.find((result) => result.status === 'rejected');
+      if (failed === undefined) return;
+      await this.#erase(network);
+      throw failed.reason;
     });
   }
 
   remove(network: NetworkDefinition): Promise<void> {
     return this.#inTurn(network.id, async () => {
-      this.#forget(network.id);
-      if (network.driver === 'none') return;
+      if (network.driver === 'none') return this.#forget(network.id);
       await this.#resolvers.close(network.id);
-      await this.#bridges.delete([network.bridge]);
-      await this.#firewall.change({ remove: elementsOf(network) });
+      await this.#erase(network);
     });
   }
 
@@ -111,11 +105,9 @@ export class HostNetworking implements Networking {
     const bridged = networks.filter((network) => network.driver === 'bridge');
     await this.#firewall.change({ add: bridged.flatMap(elementsOf) });
     for (const network of networks) this.#learn(network);
-    for (const network of bridged) {
-      const owner = found.get(network.bridge);
-      if (owner === network.id || owner === '') await this.#bridges.repair(network);
-      else await this.#bridges.create(network);
-    }
+    const present = bridged.filter((network) => found.get(network.bridge) === network.id || found.get(network.bridge) === '');
+    await this.#bridges.repair(present);
+    for (const network of bridged) if (!present.includes(network)) await this.#bridges.create(network);
     for (const endpoint of endpoints) {
       const segment = this.#segments.get(endpoint.networkId);
       if (segment === undefined) continue;
@@ -210,8 +202,7 @@ export class HostNetworking implements Networking {
         if (!containers.has(element.comment)) ended.add(element.comment);
       } else if (!wanted.has(`${element.set} ${element.key}`)) remove.push(element);
     }
-    await this.#firewall.change({ remove });
-    await Promise.all([...ended].map((containerId) => this.unpublish(containerId)));
+    await Promise.all([this.#firewall.change({ remove }), ...[...ended].map((containerId) => this.unpublish(containerId))]);
   }
 
   /** Takes back everything that was ever made on this host under this prefix. For uninstalling. */
@@ -227,6 +218,23 @@ export class HostNetworking implements Networking {
     await Promise.allSettled(this.#turns.values());
     await this.#resolvers[Symbol.asyncDispose]();
     await this.#ports.close();
+  }
+
+  async #makeBridge(network: NetworkDefinition): Promise<void> {
+    try {
+      await this.#bridges.create(network);
+    } catch (error) {
+      const found = (await this.#bridges.list()).find((bridge) => bridge.ifname === network.bridge);
+      if (found === undefined || (found.networkId !== network.id && found.networkId !== '')) throw error;
+      await this.#bridges.repair([network]);
+    }
+  }
+
+  /** The bridge, where it is this network's, and its elements. */
+  async #erase(network: NetworkDefinition): Promise<void> {
+    this.#forget(network.id);
+    const foreign = (await this.#bridges.list()).every((bridge) => bridge.ifname !== network.bridge || (bridge.networkId !== network.id && bridge.networkId !== ''));
+    await Promise.all([foreign ? undefined : this.#bridges.delete([network.bridge]), this.#firewall.change({ remove: elementsOf(network) })]);
   }
 
   #learn(network: NetworkDefinition): Segment {

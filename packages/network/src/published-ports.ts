@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { isFault } from '@berth/kit';
-import { type Connection, forgetConnections } from '@berth/sys';
 import { networkFault } from './faults.ts';
 import type { Element, Firewall } from './firewall.ts';
+import { Flows } from './flows.ts';
 import type { NetworkLog } from './log.ts';
 import type { PortPublication, PortRequest } from './port.ts';
 import { reserve, type Reservation } from './port-reservation.ts';
@@ -25,6 +25,7 @@ interface Published {
 export class PublishedPorts {
   readonly #firewall: Firewall;
   readonly #log: NetworkLog;
+  readonly #flows: Flows;
   readonly #published = new Map<string, Published>();
   /** `tcp 8080` to the host addresses (and owners) that have it; entered before anything is awaited. */
   readonly #claimed = new Map<string, Map<string, string>>();
@@ -33,6 +34,7 @@ export class PublishedPorts {
   constructor(firewall: Firewall, log: NetworkLog) {
     this.#firewall = firewall;
     this.#log = log;
+    this.#flows = new Flows(log);
   }
 
   /** See `Networking.publish`. */
@@ -65,7 +67,7 @@ export class PublishedPorts {
       await this.#firewall.change({ remove: stale, add: elements });
       // Datagrams that came before the port was published keep their untranslated flow as long as they keep coming.
       const ports = new Set(publications.filter((publication) => publication.protocol === 'udp').map((publication) => publication.hostPort));
-      if (ports.size > 0) this.#forget((connection) => connection.protocol === udp && ports.has(connection.destinationPort));
+      if (ports.size > 0) await this.#flows.forget((connection) => connection.protocol === udp && ports.has(connection.destinationPort));
       this.#published.set(containerId, { containerId, containerAddress, publications, reservations, elements });
       return publications;
     } catch (error) {
@@ -84,7 +86,7 @@ export class PublishedPorts {
       if (remove.length > 0) await this.#firewall.change({ remove });
       // Flows that were translated already don't ask the maps again: they would go on to whoever gets the address next.
       const targets = new Set(remove.flatMap((element) => element.value?.split(' ')[0] ?? []));
-      if (targets.size > 0) this.#forget((connection) => targets.has(connection.replySource) && connection.destination !== connection.replySource);
+      if (targets.size > 0) await this.#flows.forget((connection) => targets.has(connection.replySource) && connection.destination !== connection.replySource);
     } finally {
       for (const reservation of published?.reservations ?? []) {
         await reservation.close();
@@ -99,15 +101,6 @@ export class PublishedPorts {
     this.#published.clear();
     this.#claimed.clear();
     await Promise.all(reservations.map((reservation) => reservation.close()));
-  }
-
-  /** Best effort: what stays is cut when it has been idle. */
-  #forget(which: (connection: Connection) => boolean): void {
-    try {
-      forgetConnections(which);
-    } catch (error) {
-      this.#log.warn({ error }, 'the connection tracker could not be told to forget');
-    }
   }
 
   async #choose(containerId: string, containerAddress: string, request: PortRequest, wish: number | undefined, adopting: boolean): Promise<Reservation> {

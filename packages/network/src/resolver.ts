@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket as DatagramSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
-import { datagramLimit, decide, serverFailure, truncate } from './dns-answer.ts';
+import { datagramLimit, decide, refusal, serverFailure, truncate } from './dns-answer.ts';
 import type { Forwarder } from './dns-forwarder.ts';
 import type { NameView } from './names.ts';
 
@@ -10,7 +10,7 @@ export interface ResolverDependencies {
   /** Normally 53; 0 = any, where another program has taken 53 on all addresses. */
   readonly port: number;
   readonly forwarder: Forwarder;
-  /** `undefined`: the source isn't of this segment and gets no answer. */
+  /** `undefined`: the source isn't of this segment and is refused. */
   view(source: string): NameView | undefined;
 }
 
@@ -95,7 +95,7 @@ export class Resolver implements AsyncDisposable {
 
   async #answer(message: Buffer, source: string, transport: 'udp' | 'tcp'): Promise<Buffer | undefined> {
     const view = this.#dependencies.view(source);
-    if (view === undefined) return undefined;
+    if (view === undefined) return refusal(message);
     const verdict = decide(message, view, transport);
     if (verdict.kind === 'ignore') return undefined;
     if (verdict.kind === 'answer') return verdict.message;

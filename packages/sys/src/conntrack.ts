@@ -44,13 +44,13 @@ export interface Connection {
  * Makes the kernel forget the IPv4 connections that `which` picks, so that their next packet is judged and translated
  * anew; returns how many. Of the calling process's network namespace. Fault `system-call-failed`.
  */
-export function forgetConnections(which: (connection: Connection) => boolean): number {
+export async function forgetConnections(which: (connection: Connection) => boolean): Promise<number> {
   const fd = libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER) as number;
   if (fd < 0) throw systemFault('opening a netlink socket');
   try {
     const doomed: Buffer[] = [];
     send(fd, CONNTRACK_GET, NLM_F_REQUEST | NLM_F_DUMP, Buffer.alloc(0));
-    receive(fd, (payload) => {
+    await receive(fd, (payload) => {
       const found = attributes(payload.subarray(4));
       const connection = read(found);
       if (connection === undefined || !which(connection)) return;
@@ -60,7 +60,7 @@ export function forgetConnections(which: (connection: Connection) => boolean): n
     let count = 0;
     for (const body of doomed) {
       send(fd, CONNTRACK_DELETE, NLM_F_REQUEST | NLM_F_ACK, body);
-      if (receive(fd, () => undefined)) count++;
+      if (await receive(fd, () => undefined)) count++;
     }
     return count;
   } finally {
@@ -79,14 +79,14 @@ function send(fd: number, type: number, flags: number, body: Buffer): void {
 }
 
 /** Reads up to the end of the answer; false: the kernel refused with ENOENT (it ended by itself meanwhile). */
-function receive(fd: number, take: (payload: Buffer) => void): boolean {
+async function receive(fd: number, take: (payload: Buffer) => void): Promise<boolean> {
   const buffer = Buffer.alloc(64 * 1024);
   for (;;) {
-    const size = Number(libc().recv(fd, buffer, buffer.length, 0));
-    if (size < 0) {
-      if (koffi.errno() === koffi.os.errno['EINTR']) continue;
-      throw systemFault('reading the connection tracker');
-    }
+    // On a thread of its own: the kernel walks its whole table for one answer.
+    const size = await new Promise<number>((resolve, reject) => {
+      libc().recv.async(fd, buffer, buffer.length, 0, (error: unknown, result: number | bigint) => (error ? reject(error) : resolve(Number(result))));
+    });
+    if (size < 0) throw systemFault('reading the connection tracker');
     for (let offset = 0; offset + 16 <= size; ) {
       const length = buffer.readUInt32LE(offset);
       const type = buffer.readUInt16LE(offset + 4);
