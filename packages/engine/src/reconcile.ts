@@ -34,10 +34,6 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
   const networks = deps.networks.all();
   const endpoints = containers.flatMap(({ container }) => container.endpoints.flatMap(({ endpoint }) => (endpoint === undefined || endpoint.mac === '' ? [] : [endpoint])));
   await deps.networking.restore(networks, endpoints);
-  for (const network of networks) {
-    signal?.throwIfAborted();
-    if (network.driver === 'bridge') await bounded(deps.networking.create(network), deps.limits.callMs, `making the network ${network.name}`);
-  }
 
   const left = new Map<Runtime, ReadonlySet<string>>();
   for (const runtime of deps.runtimes.values()) left.set(runtime, new Set(await bounded(runtime.list(), deps.limits.callMs, 'asking what runs')));
@@ -60,7 +56,12 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   if (runtime === undefined) throw new Error(`its runtime ${container.definition.runtime} is not there`);
   const { state } = container;
   const present = left.get(runtime)?.has(container.id) === true;
-  deps.images.lease(deps.images.get(container.definition.imageId), container.id);
+  try {
+    deps.images.lease(deps.images.get(container.definition.imageId), container.id);
+  } catch (error) {
+    // What runs needs its image no more than what is stopped; only a start will fail.
+    deps.log.error({ err: error, container: container.id }, "a container's image is missing");
+  }
   const wasAlive = isAlive(state.phase);
   container.log.endedRun = wasAlive || intent === 'start' ? container.run - 1 : container.run;
 
@@ -77,7 +78,15 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
   const unremoved = container.definition.autoRemove && state.phase === 'exited';
   if (state.phase === 'removing' || state.phase === 'dead' || unremoved) await removeNow(deps, container);
-  else if (state.phase === 'created') warm(deps, container);
+  else if (state.phase === 'created') warmIfPossible(deps, container);
+}
+
+function warmIfPossible(deps: Deps, container: Container): void {
+  try {
+    warm(deps, container);
+  } catch (error) {
+    deps.log.debug({ err: error, container: container.id }, 'not warmed');
+  }
 }
 
 /** Takes up a container that runs, or whose end its runtime has kept. */

@@ -25,6 +25,7 @@ export async function removeContainer(deps: Deps, container: Container, options:
     if (container.gone) return;
     if (container.current !== undefined) await killRun(deps, container, container.current);
     await container.serial.run(() => removeNow(deps, container));
+    await deps.rows.flush();
   } finally {
     container.keep -= 1;
     container.removing = false;

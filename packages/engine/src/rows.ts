@@ -25,7 +25,11 @@ export interface StoredContainer extends Stored {
   readonly definition: ContainerDefinition;
 }
 
-/** The engine's rows. Each method is one commit; when it resolves, the change survives a crash. */
+/**
+ * The engine's rows. Each method is one commit; when it resolves, the change survives the end of the daemon. What a client
+ * was promised to find again (a container, a network, their removal) survives a loss of power as well; progress need not,
+ * because nothing that runs survives one.
+ */
 export class Rows {
   readonly #store: Store;
 
@@ -44,6 +48,7 @@ export class Rows {
         ...columns({ state: initialState, intent: '', run: 0, restartCount: 0, endpoints: container.endpoints, publications: [] }),
       })
       .execute();
+    await this.#store.flush();
   }
 
   async update(id: string, stored: Stored): Promise<void> {
@@ -56,10 +61,16 @@ export class Rows {
       .set({ name: definition.name, definition: JSON.stringify(definition), endpoints: JSON.stringify(endpoints) })
       .where('id', '=', definition.id)
       .execute();
+    await this.#store.flush();
   }
 
+  /** Survives a loss of power only after `flush`. */
   async delete(id: string): Promise<void> {
     await this.#store.db.deleteFrom('containers').where('id', '=', id).execute();
+  }
+
+  flush(): Promise<void> {
+    return this.#store.flush();
   }
 
   /** In order of creation. Fault `state-unreadable`, naming the row. */
@@ -92,10 +103,13 @@ export class Rows {
       .insertInto('networks')
       .values({ id: network.id, name: network.name, format: FORMAT, definition: JSON.stringify(network), created_at_ms: network.createdAtMs })
       .execute();
+    await this.#store.flush();
+    await this.#store.flush();
   }
 
   async deleteNetwork(id: string): Promise<void> {
     await this.#store.db.deleteFrom('networks').where('id', '=', id).execute();
+    await this.#store.flush();
   }
 
   async networks(): Promise<StoredNetwork[]> {
@@ -109,6 +123,7 @@ export class Rows {
     if (found !== undefined) return found.value;
     const value = make();
     await this.#store.db.insertInto('facts').values({ name, value }).execute();
+    await this.#store.flush();
     return value;
   }
 }

@@ -89,6 +89,7 @@ async function undoStart(deps: Deps, container: Container, number: number, error
   await save(deps, container, '').catch((failure: unknown) => deps.log.error({ err: failure, container: container.id }, 'a failed start could not be written down'));
   for (const { network } of left) emitNetwork(deps, network, 'disconnect', container.id);
   container.renewBegun();
+  container.waits.startFailed({ exitCode });
   if (container.definition.autoRemove && container.keep === 0) {
     await removeNow(deps, container).catch((failure: unknown) => deps.log.error({ err: failure, container: container.id }, 'could not be removed'));
   }

@@ -7,13 +7,16 @@ export interface Waited {
 
 /** Those who wait for a container's end. */
 export class Waits {
-  readonly #exit = new Set<(result: Waited) => void>();
-  readonly #removal = new Set<(result: Waited) => void>();
+  readonly #waiting: Readonly<Record<WaitCondition, Set<(result: Waited) => void>>> = {
+    'not-running': new Set(),
+    'next-exit': new Set(),
+    removed: new Set(),
+  };
 
   /** Registered at once; rejects with the signal's reason on abort. */
   wait(condition: WaitCondition, signal: AbortSignal): Promise<Waited> {
     const { promise, resolve, reject } = Promise.withResolvers<Waited>();
-    const list = condition === 'removed' ? this.#removal : this.#exit;
+    const list = this.#waiting[condition];
     const onAbort = () => {
       list.delete(done);
       reject(signal.reason);
@@ -31,11 +34,20 @@ export class Waits {
     return promise;
   }
 
+  /** A start failed: nothing runs, but nothing exited either. */
+  startFailed(result: Waited): void {
+    this.#tell(['not-running'], result);
+  }
+
   exited(result: Waited): void {
-    for (const done of [...this.#exit]) done(result);
+    this.#tell(['not-running', 'next-exit'], result);
   }
 
   removed(result: Waited): void {
-    for (const done of [...this.#exit, ...this.#removal]) done(result);
+    this.#tell(['not-running', 'next-exit', 'removed'], result);
+  }
+
+  #tell(conditions: readonly WaitCondition[], result: Waited): void {
+    for (const condition of conditions) for (const done of [...this.#waiting[condition]]) done(result);
   }
 }

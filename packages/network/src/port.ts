@@ -81,7 +81,7 @@ export interface Networking extends AsyncDisposable {
     network: NetworkDefinition,
     request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] },
   ): EndpointDefinition;
-  /** Tells the package about endpoints that exist (at start, from the store). */
+  /** Tells the package about networks and endpoints that exist (at start, from the store); makes what of a network is missing. */
   restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void>;
   release(endpoint: EndpointDefinition): void;
   /** Makes the endpoint's names resolvable (the container runs). */

@@ -49,7 +49,8 @@ export class MemoryNetworking implements Networking {
     return endpoint;
   }
 
-  async restore(_networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void> {
+  async restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void> {
+    for (const network of networks) this.created.add(network.id);
     for (const endpoint of endpoints) this.endpoints.set(endpoint.endpointId, endpoint);
   }
 

@@ -13,6 +13,7 @@ export interface TestEngine extends AsyncDisposable {
   readonly runtime: FakeRuntime;
   readonly images: MemoryImages;
   readonly networking: MemoryNetworking;
+  readonly store: Store;
   readonly directory: string;
   /** A container of `busybox` that runs a command; what is given replaces the defaults. */
   container(args: readonly string[], changes?: Partial<NewContainer>): NewContainer;
@@ -23,8 +24,9 @@ const quiet = () => undefined;
 /** Opens an engine in `directory`, or in a fresh one; closing it ends all containers and, unless given, deletes the folder. */
 export async function openTestEngine(directory?: string, options: Partial<ContainerEngineOptions> = {}): Promise<TestEngine> {
   const folder = directory ?? (await mkdtemp(join(tmpdir(), 'berth-engine-')));
-  const store = await Store.open({ path: join(folder, 'state.db') });
-  const runtime = await FakeRuntime.open({ directory: join(folder, 'fake') });
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(await Store.open({ path: join(folder, 'state.db') }));
+  const runtime = stack.use(await FakeRuntime.open({ directory: join(folder, 'fake') }));
   const images = new MemoryImages();
   const busybox = images.add('busybox:latest', { Cmd: ['sh'], Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'] });
   const networking = new MemoryNetworking();
@@ -40,11 +42,13 @@ export async function openTestEngine(directory?: string, options: Partial<Contai
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     ...options,
   });
+  const owned = stack.move();
   return {
     engine,
     runtime,
     images,
     networking,
+    store,
     directory: folder,
     container: (args, changes = {}) => ({
       imageId: busybox.id,
@@ -84,8 +88,7 @@ export async function openTestEngine(directory?: string, options: Partial<Contai
     async [Symbol.asyncDispose]() {
       await engine[Symbol.asyncDispose]();
       await runtime.end();
-      await runtime[Symbol.asyncDispose]();
-      await store[Symbol.asyncDispose]();
+      await owned.disposeAsync();
       if (directory === undefined) await rm(folder, { recursive: true });
     },
   };
