@@ -104,7 +104,6 @@ export class Rows {
       .values({ id: network.id, name: network.name, format: FORMAT, definition: JSON.stringify(network), created_at_ms: network.createdAtMs })
       .execute();
     await this.#store.flush();
-    await this.#store.flush();
   }
 
   async deleteNetwork(id: string): Promise<void> {

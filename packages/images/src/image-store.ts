@@ -109,7 +109,7 @@ export class ImageStore implements Images {
 
   lease(image: Image, owner: string): void {
     if (this.#rows.anyImage(image.id) === undefined) throw imageNotFound(image.id);
-    this.#rows.transaction(() => this.#rows.putLease(owner, image.id));
+    this.#rows.lightly(() => this.#rows.putLease(owner, image.id));
   }
 
   leased(owner: string): readonly Image[] {
@@ -121,7 +121,7 @@ export class ImageStore implements Images {
 
   unlease(owner: string): void {
     const removed = this.#rows.leasedImages(owner).some((id) => this.#rows.isRemoved(id) === true);
-    this.#rows.transaction(() => this.#rows.deleteLeases(owner));
+    this.#rows.lightly(() => this.#rows.deleteLeases(owner));
     // The last one that needed it is gone: nobody else would come to clean up.
     if (removed) this.#collecting = this.#collecting.then(() => this.#collect()).catch((error: unknown) => this.#log?.warn({ error }, 'could not remove unused layers'));
   }

@@ -51,6 +51,19 @@ export class Rows {
     }
   }
 
+  /**
+   * A change that need only outlive this process, not a loss of power: whoever asked for it asks again at the next start.
+   * It waits for no disk.
+   */
+  lightly(change: () => void): void {
+    this.#database.pragma('synchronous = NORMAL');
+    try {
+      change();
+    } finally {
+      this.#database.pragma('synchronous = FULL');
+    }
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -86,7 +99,9 @@ export class Rows {
 
   /** Ids whose hex digits begin so; at most two. */
   imageIdsBeginning(hex: string): string[] {
-    return this.#all<{ id: string }>('SELECT id FROM images WHERE removed = 0 AND id >= ? AND id < ? LIMIT 2', `sha256:${hex}`, `sha256:${hex}g`).map((row) => row.id);
+    return this.#all<{ id: string }>('SELECT id FROM images WHERE removed = 0 AND id >= ? AND id < ? LIMIT 2', `sha256:${hex}`, `sha256:${hex}g`).map(
+      (row) => row.id,
+    );
   }
 
   configuration(id: string): Buffer | undefined {
@@ -94,7 +109,12 @@ export class Rows {
   }
 
   putImage(id: string, configuration: Buffer, diffIds: readonly string[], nowMs: number): void {
-    this.#run('INSERT INTO images (id, configuration, last_tagged_at_ms) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET removed = 0', id, configuration, nowMs);
+    this.#run(
+      'INSERT INTO images (id, configuration, last_tagged_at_ms) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET removed = 0',
+      id,
+      configuration,
+      nowMs,
+    );
     for (const [position, diffId] of diffIds.entries()) {
       this.#run('INSERT INTO image_layers (image_id, position, diff_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', id, position, diffId);
     }
@@ -139,7 +159,12 @@ export class Rows {
   }
 
   putDigest(name: string, digest: string, imageId: string): void {
-    this.#run('INSERT INTO digests (name, digest, image_id) VALUES (?, ?, ?) ON CONFLICT (name, digest) DO UPDATE SET image_id = excluded.image_id', name, digest, imageId);
+    this.#run(
+      'INSERT INTO digests (name, digest, image_id) VALUES (?, ?, ?) ON CONFLICT (name, digest) DO UPDATE SET image_id = excluded.image_id',
+      name,
+      digest,
+      imageId,
+    );
   }
 
   deleteDigest(name: string, digest: string): void {
