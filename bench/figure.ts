@@ -19,8 +19,8 @@ export interface BerthSide extends Side {
   readonly name: 'berth';
   /** Milliseconds from spawning the daemon to its first answer. */
   readonly readyMs: number;
-  /** Stops the daemon and starts it again on the same state; gives the milliseconds to its first answer. */
-  restart(): Promise<number>;
+  /** Stops the daemon, then starts it as a person would, with `npm start`; gives the milliseconds until that is done. */
+  warmStart(): Promise<number>;
   /** Phases of the latest starts, newest last. */
   traces(): Promise<readonly StartTrace[]>;
 }

@@ -83,8 +83,7 @@ export class Berth implements AsyncDisposable {
         guestDirectory: Berth.guestDirectory,
         outputPath: join(this.directory, 'berthd.out'),
         enter: (command, args) => this.netns.enter(command, args),
-        // Children inherit it, which is how the survey finds them.
-        env: { ...this.#options.env, BERTH_TEST_INSTANCE: this.prefix },
+        env: { ...this.#options.env, ...this.environment },
         ...(this.#options.extraArgs === undefined ? {} : { extraArgs: this.#options.extraArgs }),
       },
       limitMs,
@@ -92,6 +91,11 @@ export class Berth implements AsyncDisposable {
     this.#facts = await this.#process.ready;
     this.readyMs = performance.now() - begin;
     return this.readyMs;
+  }
+
+  /** Children inherit it, which is how the survey finds them. */
+  get environment(): Record<string, string> {
+    return { BERTH_TEST_INSTANCE: this.prefix };
   }
 
   get facts(): DaemonFacts {
