@@ -25,7 +25,9 @@ test('a hundred megabytes reach a slow client whole, and nobody waits for it', {
   // The container is gone, its log unlinked; this client has not read a byte yet.
   const second = await digest(slow.output);
   assert.deepEqual(second, first);
-  const expected = createHash('sha256').update(Buffer.alloc(megabytes << 20, '0123456789abcde\n')).digest('hex');
+  const expected = createHash('sha256')
+    .update(Buffer.alloc(megabytes << 20, '0123456789abcde\n'))
+    .digest('hex');
   assert.deepEqual(first, { bytes: megabytes << 20, hash: expected });
 });
 

@@ -15,10 +15,14 @@ export function attach(container: Container, options: AttachOptions): Attachment
   log.retain();
   const from = options.logs ? 0 : log.end;
   let iterated = false;
-  options.signal.addEventListener('abort', () => {
-    if (!iterated) log.release();
-    iterated = true;
-  }, { once: true });
+  options.signal.addEventListener(
+    'abort',
+    () => {
+      if (!iterated) log.release();
+      iterated = true;
+    },
+    { once: true },
+  );
 
   async function* output(): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Buffer }, void> {
     if (iterated) return;

@@ -14,11 +14,21 @@ export async function bounded<T>(work: Promise<T>, limitMs: number, what: string
 
 /** Whether `work` settles within `limitMs` (negative: no limit). Never rejects. */
 export async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
-  if (limitMs < 0) return work.then(() => true, () => true);
+  if (limitMs < 0)
+    return work.then(
+      () => true,
+      () => true,
+    );
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), limitMs);
   try {
-    return await Promise.race([work.then(() => true, () => true), promise]);
+    return await Promise.race([
+      work.then(
+        () => true,
+        () => true,
+      ),
+      promise,
+    ]);
   } finally {
     clearTimeout(timer);
   }

@@ -22,7 +22,23 @@ import { isAlive } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
 import { NetworkTable } from './network-table.ts';
 import { Networks } from './networks.ts';
-import type { Attachment, AttachOptions, ContainerView, Engine, EngineEvent, EngineFacts, ExecView, LogOptions, LogRecord, NetworkRequest, NetworkView, NewContainer, NewExec, NewNetwork, WaitCondition } from './port.ts';
+import type {
+  Attachment,
+  AttachOptions,
+  ContainerView,
+  Engine,
+  EngineEvent,
+  EngineFacts,
+  ExecView,
+  LogOptions,
+  LogRecord,
+  NetworkRequest,
+  NetworkView,
+  NewContainer,
+  NewExec,
+  NewNetwork,
+  WaitCondition,
+} from './port.ts';
 import { reconcile } from './reconcile.ts';
 import { Registry } from './registry.ts';
 import { removeContainer } from './remove.ts';
@@ -190,8 +206,13 @@ export class ContainerEngine implements Engine {
       for (const container of this.#deps.registry.all()) {
         const idle = container.state.phase === 'created' || container.state.phase === 'exited' || container.state.phase === 'dead';
         if (!idle || container.starting !== undefined || container.removing || !matches(containerView(this.#deps, container))) continue;
-        const bytes = await runtimeOf(this.#deps, container).writableSize(container.id).catch(() => 0);
-        const removed = await removeContainer(this.#deps, container, { reference: container.name, force: false }).then(() => true, () => false);
+        const bytes = await runtimeOf(this.#deps, container)
+          .writableSize(container.id)
+          .catch(() => 0);
+        const removed = await removeContainer(this.#deps, container, { reference: container.name, force: false }).then(
+          () => true,
+          () => false,
+        );
         if (!removed) continue;
         deleted.push(container.id);
         reclaimedBytes += bytes;

@@ -7,7 +7,17 @@ export function emitContainer(deps: Deps, container: Container, action: string, 
   deps.events.emit({ type: 'container', action, actorId: container.id, attributes: { ...labels, image: imageReference, name, ...attributes } });
 }
 
-export function emitNetwork(deps: Deps, network: { readonly id: string; readonly name: string; readonly driver: string }, action: string, containerId?: string): void {
+export function emitNetwork(
+  deps: Deps,
+  network: { readonly id: string; readonly name: string; readonly driver: string },
+  action: string,
+  containerId?: string,
+): void {
   const attributes = { name: network.name, type: network.driver === 'none' ? 'null' : network.driver };
-  deps.events.emit({ type: 'network', action, actorId: network.id, attributes: containerId === undefined ? attributes : { container: containerId, ...attributes } });
+  deps.events.emit({
+    type: 'network',
+    action,
+    actorId: network.id,
+    attributes: containerId === undefined ? attributes : { container: containerId, ...attributes },
+  });
 }

@@ -48,14 +48,25 @@ test('run --rm -i: stdin, events in order, removal after the exit', { timeout: 2
   listening.abort();
   const actions: string[] = [];
   for await (const { type, action } of events) actions.push(`${type} ${action}`);
-  assert.deepEqual(actions, ['container create', 'container attach', 'network connect', 'container start', 'container die', 'network disconnect', 'container destroy']);
+  assert.deepEqual(actions, [
+    'container create',
+    'container attach',
+    'network connect',
+    'container start',
+    'container die',
+    'network disconnect',
+    'container destroy',
+  ]);
 });
 
 test('a command that is missing leaves a created container with code 127', { timeout: 20_000 }, async () => {
   await using t = await openTestEngine();
   const { engine } = t;
   const { id } = await engine.createContainer(t.container(['nope']));
-  await assert.rejects(engine.startContainer(id), { code: 'command-not-found', message: /OCI runtime create failed.*exec: "nope": executable file not found in \$PATH/ });
+  await assert.rejects(engine.startContainer(id), {
+    code: 'command-not-found',
+    message: /OCI runtime create failed.*exec: "nope": executable file not found in \$PATH/,
+  });
   const { state } = engine.container(id);
   assert.equal(state.phase, 'created');
   assert.equal(state.exitCode, 127);

@@ -31,7 +31,10 @@ test('live events reach all listeners, from the call on, until abort', { timeout
     return found;
   });
   events.emit(event('two'));
-  assert.deepEqual(await Promise.all(reading), [['one', 'two'], ['one', 'two']]);
+  assert.deepEqual(await Promise.all(reading), [
+    ['one', 'two'],
+    ['one', 'two'],
+  ]);
 });
 
 test('a listener that never reads is ended, not kept', { timeout: 10_000 }, async () => {

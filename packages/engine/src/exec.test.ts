@@ -9,7 +9,19 @@ async function idle() {
   const t = await openTestEngine();
   const { id } = await t.engine.createContainer(t.container(['sleep', '1000'], { name: 'idle' }));
   await t.engine.startContainer(id);
-  const request = (args: string[], changes: Partial<NewExec> = {}): NewExec => ({ args, env: [], cwd: '', user: '', terminal: false, stdin: false, stdout: true, stderr: true, privileged: false, detachKeys: '', ...changes });
+  const request = (args: string[], changes: Partial<NewExec> = {}): NewExec => ({
+    args,
+    env: [],
+    cwd: '',
+    user: '',
+    terminal: false,
+    stdin: false,
+    stdout: true,
+    stderr: true,
+    privileged: false,
+    detachKeys: '',
+    ...changes,
+  });
   const run = async (args: string[], changes: Partial<NewExec> = {}) => {
     const exec = await t.engine.createExec(id, request(args, changes));
     const attachment = await t.engine.startExec(exec, { detach: false, signal: never });
@@ -30,7 +42,11 @@ test('exit codes are known when the output has ended', { timeout: 30_000 }, asyn
 test('a command that is missing is an exec that ended with 127, one that is no program with 126', { timeout: 20_000 }, async () => {
   await using t = await idle();
   const missing = await t.run(['nope']);
-  assert.deepEqual(missing, { text: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "nope": executable file not found in $PATH: unknown\r\n', exitCode: 127, running: false });
+  assert.deepEqual(missing, {
+    text: 'OCI runtime exec failed: exec failed: unable to start container process: exec: "nope": executable file not found in $PATH: unknown\r\n',
+    exitCode: 127,
+    running: false,
+  });
   assert.equal((await t.run(['/etc/passwd'])).exitCode, 126);
   const detached = await t.engine.createExec(t.id, t.request(['nope']));
   await assert.rejects(t.engine.startExec(detached, { detach: true, signal: never }), { code: 'command-not-found' });
@@ -64,7 +80,10 @@ test('a client that leaves does not hold the command up', { timeout: 20_000 }, a
 test('refused where nothing runs, or all is frozen; ended with the container', { timeout: 20_000 }, async () => {
   await using t = await idle();
   await t.engine.pauseContainer(t.id);
-  await assert.rejects(t.engine.createExec(t.id, t.request(['true'])), { kind: 'conflict', message: `container ${t.id} is paused, unpause the container before exec` });
+  await assert.rejects(t.engine.createExec(t.id, t.request(['true'])), {
+    kind: 'conflict',
+    message: `container ${t.id} is paused, unpause the container before exec`,
+  });
   await t.engine.unpauseContainer(t.id);
   const exec = await t.engine.createExec(t.id, t.request(['sleep', '1000']));
   const attachment = await t.engine.startExec(exec, { detach: false, signal: never });

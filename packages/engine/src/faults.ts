@@ -2,8 +2,7 @@ import { Fault, shortId } from '@berth/kit';
 
 // The sentences are the ones that Docker's clients, and scripts around them, know.
 export const containerNotFound = (reference: string) => new Fault('not-found', 'container-not-found', `No such container: ${reference}`);
-export const containerAmbiguous = (reference: string) =>
-  new Fault('invalid', 'container-ambiguous', `Multiple IDs found with provided prefix: ${reference}`);
+export const containerAmbiguous = (reference: string) => new Fault('invalid', 'container-ambiguous', `Multiple IDs found with provided prefix: ${reference}`);
 export const nameInvalid = (name: string) =>
   new Fault('invalid', 'name-invalid', `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
 export const nameInUse = (name: string, id: string) =>
@@ -31,10 +30,10 @@ export const removeRunning = (name: string) =>
   new Fault('conflict', 'running', `cannot remove container "/${name}": container is running: stop the container before removing or force remove`);
 export const removePaused = (name: string) =>
   new Fault('conflict', 'paused', `cannot remove container "/${name}": container is paused and must be unpaused first`);
-export const removalInProgress = (reference: string) =>
-  new Fault('conflict', 'removing', `removal of container ${reference} is already in progress`);
+export const removalInProgress = (reference: string) => new Fault('conflict', 'removing', `removal of container ${reference} is already in progress`);
 export const wouldNotDie = (id: string) => new Fault('deadline', 'would-not-die', `container ${shortId(id)} could not be ended in time`);
-export const startAborted = (id: string) => new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
+export const startAborted = (id: string) =>
+  new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
 export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
 
 export const execNotFound = (id: string) => new Fault('not-found', 'exec-not-found', `No such exec instance: ${id}`);
@@ -47,10 +46,8 @@ export const networkAmbiguous = (reference: string) =>
 export const networkNameInUse = (name: string) => new Fault('conflict', 'network-name-in-use', `network with name ${name} already exists`);
 export const networkNameInvalid = (name: string) =>
   new Fault('invalid', 'network-name-invalid', name === '' ? 'invalid network name: name is empty' : `invalid network name: "${name}"`);
-export const networkPredefined = (name: string) =>
-  new Fault('forbidden', 'network-predefined', `operation is not permitted on predefined ${name} network `);
-export const networkNotRemovable = (name: string) =>
-  new Fault('forbidden', 'network-predefined', `${name} is a pre-defined network and cannot be removed`);
+export const networkPredefined = (name: string) => new Fault('forbidden', 'network-predefined', `operation is not permitted on predefined ${name} network `);
+export const networkNotRemovable = (name: string) => new Fault('forbidden', 'network-predefined', `${name} is a pre-defined network and cannot be removed`);
 export const networkDriverUnknown = (driver: string) =>
   new Fault('not-found', 'network-driver-unknown', `could not find plugin ${driver} in v1 plugin registry: plugin not found`);
 export const networkBusy = (name: string, id: string, endpoints: readonly { readonly name: string; readonly id: string }[]) =>
@@ -60,23 +57,25 @@ export const networkBusy = (name: string, id: string, endpoints: readonly { read
     `error while removing network: network ${name} id ${id} has active endpoints (${endpoints.map((one) => `name:"${one.name}" id:"${shortId(one.id)}"`).join(', ')})`,
   );
 export const hostNetwork = () =>
+  new Fault('unsupported', 'host-network', "the host's network is not available: each container is a machine of its own. Publish its ports with -p instead.");
+export const containerNetwork = () =>
   new Fault(
     'unsupported',
-    'host-network',
-    "the host's network is not available: each container is a machine of its own. Publish its ports with -p instead.",
+    'container-network',
+    "a container cannot share another's network: each container is a machine of its own. Put both on one network instead.",
   );
-export const containerNetwork = () =>
-  new Fault('unsupported', 'container-network', "a container cannot share another's network: each container is a machine of its own. Put both on one network instead.");
 export const alreadyConnected = (container: string, network: string) =>
   new Fault('forbidden', 'already-connected', `endpoint with name ${container} already exists in network ${network}`);
-export const notConnected = (id: string, network: string) =>
-  new Fault('forbidden', 'not-connected', `container ${id} is not connected to network ${network}`);
+export const notConnected = (id: string, network: string) => new Fault('forbidden', 'not-connected', `container ${id} is not connected to network ${network}`);
 export const privateNetwork = () =>
   new Fault('forbidden', 'private-network', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
-export const addressNotOnDefault = () =>
-  new Fault('invalid', 'address-on-default', 'user specified IP address is supported on user defined networks only');
+export const addressNotOnDefault = () => new Fault('invalid', 'address-on-default', 'user specified IP address is supported on user defined networks only');
 export const addressNeedsSubnet = () =>
-  new Fault('invalid', 'address-needs-subnet', 'invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets');
+  new Fault(
+    'invalid',
+    'address-needs-subnet',
+    'invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets',
+  );
 export const aliasesOnDefault = () =>
   new Fault('invalid', 'aliases-on-default', 'network-scoped alias is supported only for containers in user defined networks');
 

@@ -3,13 +3,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decode, encodeHeader, HEADER_BYTES, type Piece } from './log-codec.ts';
 
-const pieces = fc.record({
-  stream: fc.constantFrom('stdout' as const, 'stderr' as const),
-  timeNs: fc.bigInt({ min: 0n, max: (1n << 63n) - 1n }),
-  run: fc.nat({ max: 2 ** 32 - 1 }),
-  offset: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
-  data: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
-}, { noNullPrototype: true });
+const pieces = fc.record(
+  {
+    stream: fc.constantFrom('stdout' as const, 'stderr' as const),
+    timeNs: fc.bigInt({ min: 0n, max: (1n << 63n) - 1n }),
+    run: fc.nat({ max: 2 ** 32 - 1 }),
+    offset: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+    data: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+  },
+  { noNullPrototype: true },
+);
 
 const encode = (piece: Piece) => Buffer.concat([encodeHeader(piece), piece.data]);
 

@@ -167,6 +167,9 @@ test('following ends when its time is over, and on abort', { timeout: 10_000 }, 
   const abort = new AbortController();
   const followed = lines(log, { follow: true, signal: abort.signal }, 1);
   abort.abort();
-  assert.deepEqual((await followed).filter((line) => line !== 'now\n'), []);
+  assert.deepEqual(
+    (await followed).filter((line) => line !== 'now\n'),
+    [],
+  );
   log.release();
 });

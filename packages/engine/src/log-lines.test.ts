@@ -56,5 +56,12 @@ test('how the bytes were cut into pieces makes no difference', () => {
 test('a line has the time of the piece that ended it, and a run ends what it left open', () => {
   const out = (data: string, run = 1) => ({ stream: 'stdout' as const, run, data: Buffer.from(data) });
   const records = split([out('a'), out('b\nc'), out('d'), out('e\n', 2)]);
-  assert.deepEqual(records.map(({ timeNs, data }) => [timeNs, data.toString()]), [[1n, 'ab\n'], [2n, 'cd'], [3n, 'e\n']]);
+  assert.deepEqual(
+    records.map(({ timeNs, data }) => [timeNs, data.toString()]),
+    [
+      [1n, 'ab\n'],
+      [2n, 'cd'],
+      [3n, 'e\n'],
+    ],
+  );
 });

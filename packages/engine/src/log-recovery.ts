@@ -7,7 +7,7 @@ const BLOCK = 1 << 20;
  * Finds where a log's last whole record ends and cuts off what a crash left behind it. Walks the headers from the start
  * and checks every record, so that what readers get later is known to be sound.
  */
-export function recoverLog(fd: number): { readonly end: number; readonly last: Omit<Piece, 'data'> & { readonly bytes: number } | undefined } {
+export function recoverLog(fd: number): { readonly end: number; readonly last: (Omit<Piece, 'data'> & { readonly bytes: number }) | undefined } {
   const size = fstatSync(fd).size;
   let end = 0;
   let last: (Omit<Piece, 'data'> & { bytes: number }) | undefined;

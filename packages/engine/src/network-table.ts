@@ -34,7 +34,8 @@ export class NetworkTable {
   /** By full id, name or unique prefix of an id. Faults: `network-not-found`, `network-ambiguous`. */
   find(reference: string): StoredNetwork {
     // `docker run --network default` means the network that is joined when none is named.
-    const exact = this.#byId.get(reference) ?? this.byName(reference) ?? (reference === 'default' ? this.all().find((network) => network.isDefault) : undefined);
+    const exact =
+      this.#byId.get(reference) ?? this.byName(reference) ?? (reference === 'default' ? this.all().find((network) => network.isDefault) : undefined);
     if (exact !== undefined) return exact;
     const matches = reference === '' ? [] : this.all().filter((network) => network.id.startsWith(reference));
     if (matches.length > 1) throw networkAmbiguous(reference);

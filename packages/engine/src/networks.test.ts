@@ -3,17 +3,35 @@ import { test } from 'node:test';
 import type { NewNetwork } from './port.ts';
 import { listen, openTestEngine } from './stand-ins/index.ts';
 
-const network = (name: string, changes: Partial<NewNetwork> = {}): NewNetwork => ({ name, driver: 'bridge', internal: false, attachable: false, enableIpv6: false, pools: [], ipamDriver: 'default', ipamOptions: {}, options: {}, labels: {}, ...changes });
+const network = (name: string, changes: Partial<NewNetwork> = {}): NewNetwork => ({
+  name,
+  driver: 'bridge',
+  internal: false,
+  attachable: false,
+  enableIpv6: false,
+  pools: [],
+  ipamDriver: 'default',
+  ipamOptions: {},
+  options: {},
+  labels: {},
+  ...changes,
+});
 
 test('bridge and none are there, once, and stay', { timeout: 20_000 }, async () => {
   await using t = await openTestEngine();
-  assert.deepEqual(t.engine.networks().map(({ name }) => name), ['bridge', 'none']);
+  assert.deepEqual(
+    t.engine.networks().map(({ name }) => name),
+    ['bridge', 'none'],
+  );
   for (const name of ['bridge', 'none']) {
     await assert.rejects(t.engine.removeNetwork(name), { kind: 'forbidden', message: `${name} is a pre-defined network and cannot be removed` });
   }
   await assert.rejects(t.engine.createNetwork(network('bridge')), { kind: 'forbidden', message: 'operation is not permitted on predefined bridge network ' });
   await assert.rejects(t.engine.createContainer(t.container(['true'], { networks: [{ network: 'host', aliases: [] }] })), { kind: 'unsupported' });
-  await assert.rejects(t.engine.createContainer(t.container(['true'], { networks: [{ network: 'nope', aliases: [] }] })), { kind: 'not-found', message: 'network nope not found' });
+  await assert.rejects(t.engine.createContainer(t.container(['true'], { networks: [{ network: 'nope', aliases: [] }] })), {
+    kind: 'not-found',
+    message: 'network nope not found',
+  });
 });
 
 test('a network in use is not removed; its sentence names the containers', { timeout: 20_000 }, async () => {
@@ -39,7 +57,8 @@ test('fixed addresses and aliases only where Docker has them', { timeout: 20_000
   await using t = await openTestEngine();
   await t.engine.createNetwork(network('auto'));
   await t.engine.createNetwork(network('chosen', { pools: [{ subnet: '10.9.0.0/16' }] }));
-  const create = (name: string, ipv4?: string, aliases: string[] = []) => t.engine.createContainer(t.container(['sleep', '1000'], { networks: [{ network: name, aliases, ...(ipv4 === undefined ? {} : { ipv4 }) }] }));
+  const create = (name: string, ipv4?: string, aliases: string[] = []) =>
+    t.engine.createContainer(t.container(['sleep', '1000'], { networks: [{ network: name, aliases, ...(ipv4 === undefined ? {} : { ipv4 }) }] }));
   await assert.rejects(create('bridge', '172.17.0.9'), { message: 'user specified IP address is supported on user defined networks only' });
   await assert.rejects(create('auto', '172.18.0.9'), { message: /supported only when connecting to networks with user configured subnets/ });
   await assert.rejects(create('bridge', undefined, ['x']), { message: 'network-scoped alias is supported only for containers in user defined networks' });
@@ -58,17 +77,29 @@ test('joining and leaving, stopped and running', { timeout: 20_000 }, async () =
   await t.engine.createNetwork(network('two'));
   const { id } = await t.engine.createContainer(t.container(['sleep', '1000'], { name: 'c1' }));
   await t.engine.connectNetwork('one', 'c1', { aliases: [] });
-  assert.deepEqual(t.engine.container('c1').endpoints.map((endpoint) => [endpoint.networkName, endpoint.active]), [['bridge', false], ['one', false]]);
+  assert.deepEqual(
+    t.engine.container('c1').endpoints.map((endpoint) => [endpoint.networkName, endpoint.active]),
+    [
+      ['bridge', false],
+      ['one', false],
+    ],
+  );
   await t.engine.startContainer('c1');
   const events = listen(t.engine);
   await t.engine.connectNetwork('two', id, { aliases: ['deux'] });
-  await assert.rejects(t.engine.connectNetwork('two', 'c1', { aliases: [] }), { kind: 'forbidden', message: 'endpoint with name c1 already exists in network two' });
+  await assert.rejects(t.engine.connectNetwork('two', 'c1', { aliases: [] }), {
+    kind: 'forbidden',
+    message: 'endpoint with name c1 already exists in network two',
+  });
   assert.equal(t.networking.announced.size, 3);
   await t.engine.disconnectNetwork('one', 'c1', { force: false });
   await assert.rejects(t.engine.disconnectNetwork('one', 'c1', { force: false }), { kind: 'forbidden' });
   await assert.rejects(t.engine.connectNetwork('none', 'c1', { aliases: [] }), { kind: 'forbidden' });
   assert.deepEqual(await events.stop(), ['network connect', 'network disconnect']);
-  assert.deepEqual(t.engine.container('c1').endpoints.map(({ networkName }) => networkName), ['bridge', 'two']);
+  assert.deepEqual(
+    t.engine.container('c1').endpoints.map(({ networkName }) => networkName),
+    ['bridge', 'two'],
+  );
   assert.equal(t.networking.announced.size, 2);
   await t.engine.killContainer('c1', 9);
   assert.equal(t.networking.announced.size + t.networking.endpoints.size, 0);
@@ -82,7 +113,10 @@ test('ports: published while it runs, refused when taken, free after', { timeout
   await t.engine.createContainer(t.container(['sleep', '1000'], { name: 'b1', ports }));
   await t.engine.startContainer('a1');
   assert.deepEqual(t.engine.container('a1').publications, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPort: 8080 }]);
-  await assert.rejects(t.engine.startContainer('b1'), { message: /^failed to set up container networking: driver failed programming external connectivity on endpoint b1 \([0-9a-f]{64}\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/ });
+  await assert.rejects(t.engine.startContainer('b1'), {
+    message:
+      /^failed to set up container networking: driver failed programming external connectivity on endpoint b1 \([0-9a-f]{64}\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/,
+  });
   assert.equal(t.engine.container('b1').state.phase, 'created');
   assert.equal(t.networking.endpoints.size, 1);
   await t.engine.killContainer('a1', 9);
@@ -95,12 +129,18 @@ test('a rename is seen by name service', { timeout: 20_000 }, async () => {
   const { id } = await t.engine.createContainer(t.container(['sleep', '1000'], { name: 'before', networks: [{ network: 'n', aliases: [] }] }));
   await t.engine.createContainer(t.container(['true'], { name: 'other' }));
   await t.engine.startContainer(id);
-  await assert.rejects(t.engine.renameContainer('before', 'other'), { kind: 'conflict', message: /^Conflict\. The container name "\/other" is already in use by container "[0-9a-f]{64}"\./ });
+  await assert.rejects(t.engine.renameContainer('before', 'other'), {
+    kind: 'conflict',
+    message: /^Conflict\. The container name "\/other" is already in use by container "[0-9a-f]{64}"\./,
+  });
   await assert.rejects(t.engine.renameContainer('before', 'a b'), { kind: 'invalid' });
   await t.engine.renameContainer('before', '/after');
   assert.equal(t.engine.container('after').definition.id, id);
   assert.throws(() => t.engine.container('before'));
-  assert.deepEqual([...t.networking.announced.values()].map(({ names }) => names[0]), ['after']);
+  assert.deepEqual(
+    [...t.networking.announced.values()].map(({ names }) => names[0]),
+    ['after'],
+  );
   const { id: again } = await t.engine.createContainer(t.container(['true'], { name: 'before' }));
   assert.notEqual(again, id);
 });

@@ -63,7 +63,9 @@ export class Networks {
 
   /** Is a container that may be started again to join it? Then a prune leaves it. */
   #wanted(network: StoredNetwork): boolean {
-    return this.#deps.registry.all().some((container) => container.starting !== undefined && container.endpoints.some(({ networkId }) => networkId === network.id));
+    return this.#deps.registry
+      .all()
+      .some((container) => container.starting !== undefined && container.endpoints.some(({ networkId }) => networkId === network.id));
   }
 
   #plan(request: NewNetwork, { isDefault }: { readonly isDefault: boolean }): StoredNetwork {
@@ -114,7 +116,12 @@ export class Networks {
   async #remove(network: StoredNetwork): Promise<void> {
     if (network.predefined) throw networkNotRemovable(network.name);
     const { endpoints } = networkView(this.#deps, network);
-    if (endpoints.length > 0) throw networkBusy(network.name, network.id, endpoints.map((one) => ({ name: one.containerName, id: one.endpointId })));
+    if (endpoints.length > 0)
+      throw networkBusy(
+        network.name,
+        network.id,
+        endpoints.map((one) => ({ name: one.containerName, id: one.endpointId })),
+      );
     // Out of the table first: a start that comes now finds no such network.
     this.#deps.networks.delete(network.id);
     try {

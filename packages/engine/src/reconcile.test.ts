@@ -31,11 +31,24 @@ async function leave(t: TestEngine): Promise<void> {
 test('closing leaves containers running; the next engine has them as they were', limit, async (context) => {
   const directory = folder(context);
   const first = await openTestEngine(directory);
-  const network: NewNetwork = { name: 'n', driver: 'bridge', internal: false, attachable: false, enableIpv6: false, pools: [], ipamDriver: '', ipamOptions: {}, options: {}, labels: { a: 'b' } };
+  const network: NewNetwork = {
+    name: 'n',
+    driver: 'bridge',
+    internal: false,
+    attachable: false,
+    enableIpv6: false,
+    pools: [],
+    ipamDriver: '',
+    ipamOptions: {},
+    options: {},
+    labels: { a: 'b' },
+  };
   await first.engine.createNetwork(network);
   const ports = [{ protocol: 'tcp' as const, containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }];
   const script = 'echo before; read x; echo after $x; exit 5';
-  await first.engine.createContainer(first.container(['sh', '-c', script], { name: 'kept', openStdin: true, ports, networks: [{ network: 'n', aliases: ['alias'] }] }));
+  await first.engine.createContainer(
+    first.container(['sh', '-c', script], { name: 'kept', openStdin: true, ports, networks: [{ network: 'n', aliases: ['alias'] }] }),
+  );
   await first.engine.startContainer('kept');
   await first.engine.createContainer(first.container(['sleep', '1000'], { name: 'frozen' }));
   await first.engine.startContainer('frozen');
@@ -75,7 +88,10 @@ test('what ended meanwhile has its code, its time and its output', limit, async 
   assert.ok(state.finishedAtMs >= state.startedAtMs + 250);
   assert.equal(await textOf(second.engine.logs('ended', { stdout: true, stderr: true, follow: false, signal: never })), 'unseen\n');
   if (second.engine.containers().length > 1) await second.engine.waitContainer('rm-me', 'removed', never).catch(() => undefined);
-  assert.deepEqual(second.engine.containers().map(({ definition }) => definition.name), ['ended']);
+  assert.deepEqual(
+    second.engine.containers().map(({ definition }) => definition.name),
+    ['ended'],
+  );
 });
 
 test('a container whose machine is gone is told as lost; one that nobody knows is removed', limit, async (context) => {
@@ -89,14 +105,31 @@ test('a container whose machine is gone is told as lost; one that nobody knows i
   const [lost, unknown, removed, started] = ['lost', 'unknown', 'half-removed', 'half-started'].map(id);
   await first.engine[Symbol.asyncDispose]();
   await first.runtime.stopLeftovers(lost ?? '');
-  await first.store.db.deleteFrom('containers').where('id', '=', unknown ?? '').execute();
-  await first.store.db.updateTable('containers').set({ phase: 'removing' }).where('id', '=', removed ?? '').execute();
-  await first.store.db.updateTable('containers').set({ phase: 'created', intent: 'start' }).where('id', '=', started ?? '').execute();
+  await first.store.db
+    .deleteFrom('containers')
+    .where('id', '=', unknown ?? '')
+    .execute();
+  await first.store.db
+    .updateTable('containers')
+    .set({ phase: 'removing' })
+    .where('id', '=', removed ?? '')
+    .execute();
+  await first.store.db
+    .updateTable('containers')
+    .set({ phase: 'created', intent: 'start' })
+    .where('id', '=', started ?? '')
+    .execute();
   await first.runtime[Symbol.asyncDispose]();
   await first.store[Symbol.asyncDispose]();
 
   await using second = await openTestEngine(directory);
-  assert.deepEqual(second.engine.containers().map(({ definition, state }) => [definition.name, state.phase, state.exitCode]), [['lost', 'exited', 255], ['half-started', 'running', 0]]);
+  assert.deepEqual(
+    second.engine.containers().map(({ definition, state }) => [definition.name, state.phase, state.exitCode]),
+    [
+      ['lost', 'exited', 255],
+      ['half-started', 'running', 0],
+    ],
+  );
   assert.deepEqual((await second.runtime.list()).sort(), [lost, started].sort());
   assert.deepEqual([...second.images.leases.keys()].sort(), [lost, started].sort());
   await second.engine.startContainer('lost');
@@ -111,5 +144,8 @@ test('a row of another version is a fault that names it', limit, async (context)
   const store = await Store.open({ path });
   await store.db.updateTable('containers').set({ format: 9 }).execute();
   await store[Symbol.asyncDispose]();
-  await assert.rejects(openTestEngine(directory), { code: 'state-unreadable', message: /container strange cannot be read by this version of Berth: its format is 9/ });
+  await assert.rejects(openTestEngine(directory), {
+    code: 'state-unreadable',
+    message: /container strange cannot be read by this version of Berth: its format is 9/,
+  });
 });

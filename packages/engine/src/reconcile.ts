@@ -32,7 +32,9 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
   });
 
   const networks = deps.networks.all();
-  const endpoints = containers.flatMap(({ container }) => container.endpoints.flatMap(({ endpoint }) => (endpoint === undefined || endpoint.mac === '' ? [] : [endpoint])));
+  const endpoints = containers.flatMap(({ container }) =>
+    container.endpoints.flatMap(({ endpoint }) => (endpoint === undefined || endpoint.mac === '' ? [] : [endpoint])),
+  );
   await deps.networking.restore(networks, endpoints);
 
   const left = new Map<Runtime, ReadonlySet<string>>();

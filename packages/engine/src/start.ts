@@ -20,8 +20,7 @@ export function startContainer(deps: Deps, container: Container): Promise<void> 
   return container.serial.run(() => startNow(deps, container));
 }
 
-/** As `startContainer`, for whoever is in the container's queue already. */
-export async function startNow(deps: Deps, container: Container): Promise<void> {
+async function startNow(deps: Deps, container: Container): Promise<void> {
   const { phase } = container.state;
   if (container.removing || container.gone) throw startRemoving();
   if (phase === 'paused') throw startPaused();
@@ -86,7 +85,9 @@ async function undoStart(deps: Deps, container: Container, number: number, error
   container.log.release();
   container.log.endRun(number);
   container.state = { ...container.state, pid: 0, exitCode, error: fault.message };
-  await save(deps, container, '').catch((failure: unknown) => deps.log.error({ err: failure, container: container.id }, 'a failed start could not be written down'));
+  await save(deps, container, '').catch((failure: unknown) =>
+    deps.log.error({ err: failure, container: container.id }, 'a failed start could not be written down'),
+  );
   for (const { network } of left) emitNetwork(deps, network, 'disconnect', container.id);
   container.renewBegun();
   container.waits.startFailed({ exitCode });

@@ -70,7 +70,15 @@ test('restart gives a new run, the log goes on, and --rm does not remove in betw
   await t.engine.restartContainer(t.id, {});
   assert.equal(t.engine.container(t.id).state.phase, 'running');
   const seen = await events.stop();
-  assert.deepEqual(seen, ['container kill', 'container die', 'network disconnect', 'container stop', 'network connect', 'container start', 'container restart']);
+  assert.deepEqual(seen, [
+    'container kill',
+    'container die',
+    'network disconnect',
+    'container stop',
+    'network connect',
+    'container start',
+    'container restart',
+  ]);
   const log = t.engine.logs(t.id, { stdout: true, stderr: true, follow: true, signal: never });
   const removed = t.engine.waitContainer(t.id, 'removed', never);
   const text = textOf(log);
@@ -92,7 +100,10 @@ test('a running container is removed only by force', { timeout: 20_000 }, async 
 
 test('two removals at once: one does it, the other is told', { timeout: 20_000 }, async () => {
   await using t = await running(stubborn);
-  const [first, second] = await Promise.allSettled([t.engine.removeContainer(t.id, { force: true, volumes: false }), t.engine.removeContainer(t.id, { force: true, volumes: false })]);
+  const [first, second] = await Promise.allSettled([
+    t.engine.removeContainer(t.id, { force: true, volumes: false }),
+    t.engine.removeContainer(t.id, { force: true, volumes: false }),
+  ]);
   assert.equal(first.status, 'fulfilled');
   assert.ok(second.status === 'rejected' && second.reason.message === `removal of container ${t.id} is already in progress`);
 });
@@ -115,5 +126,8 @@ test('stopAll stops every container', { timeout: 20_000 }, async () => {
     await t.engine.startContainer(id);
   }
   await t.engine.stopAll();
-  assert.deepEqual(t.engine.containers().map(({ state }) => state.phase), ['exited', 'exited', 'exited', 'exited']);
+  assert.deepEqual(
+    t.engine.containers().map(({ state }) => state.phase),
+    ['exited', 'exited', 'exited', 'exited'],
+  );
 });

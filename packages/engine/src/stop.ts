@@ -21,7 +21,10 @@ export async function stopContainer(deps: Deps, container: Container, options: S
   const run = container.current;
   if (run === undefined) throw alreadyStopped();
   const seconds = options.timeoutSeconds ?? container.definition.stopTimeoutSeconds;
-  const asked = await signalRun(deps, container, run, options.signal ?? container.definition.stopSignal).then(() => true, () => false);
+  const asked = await signalRun(deps, container, run, options.signal ?? container.definition.stopSignal).then(
+    () => true,
+    () => false,
+  );
   if (!asked || !(await endsWithin(run.ended, seconds < 0 ? -1 : seconds * 1000))) await killRun(deps, container, run);
   emitContainer(deps, container, 'stop');
 }

@@ -11,7 +11,15 @@ export function containerView(deps: Deps, container: Container): ContainerView {
     endpoints: container.endpoints.map((settings): EndpointView => {
       const { endpoint, aliases, requestedIpv4, networkId } = settings;
       return {
-        ...(endpoint ?? { endpointId: '', networkId, containerId: container.id, ipv4: { address: '', prefix: 0 }, mac: settings.requestedMac ?? '', gateway: '', names: [] }),
+        ...(endpoint ?? {
+          endpointId: '',
+          networkId,
+          containerId: container.id,
+          ipv4: { address: '', prefix: 0 },
+          mac: settings.requestedMac ?? '',
+          gateway: '',
+          names: [],
+        }),
         networkName: deps.networks.byId(networkId)?.name ?? networkId,
         aliases,
         ...(requestedIpv4 === undefined ? {} : { requestedIpv4 }),
@@ -30,8 +38,10 @@ export function networkView(deps: Deps, network: StoredNetwork): NetworkView {
   const { userSubnet: _userSubnet, predefined: _predefined, ...rest } = network;
   return {
     ...rest,
-    endpoints: deps.registry.all().flatMap((container) =>
-      container.endpoints.flatMap(({ endpoint }) => (endpoint?.networkId === network.id ? [{ ...endpoint, containerName: container.name }] : [])),
-    ),
+    endpoints: deps.registry
+      .all()
+      .flatMap((container) =>
+        container.endpoints.flatMap(({ endpoint }) => (endpoint?.networkId === network.id ? [{ ...endpoint, containerName: container.name }] : [])),
+      ),
   };
 }

@@ -7,7 +7,8 @@ const never = new AbortController().signal;
 test('each condition resolves at its moment, once', async () => {
   const waits = new Waits();
   const told: string[] = [];
-  const wait = (condition: 'not-running' | 'next-exit' | 'removed') => waits.wait(condition, never).then(({ exitCode }) => told.push(`${condition} ${exitCode}`));
+  const wait = (condition: 'not-running' | 'next-exit' | 'removed') =>
+    waits.wait(condition, never).then(({ exitCode }) => told.push(`${condition} ${exitCode}`));
   const stopped = wait('not-running');
   const exited = wait('next-exit');
   const removed = wait('removed');

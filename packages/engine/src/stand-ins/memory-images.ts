@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Fault } from '@berth/kit';
 import type { Image, Images, ImageConfiguration } from '@berth/images';
 import type { Rootfs } from '@berth/runtime';
@@ -12,8 +12,23 @@ export class MemoryImages implements Images {
   /** Makes an image of a tag; the same tag gives the same id. */
   add(tag: string, config: ImageConfiguration['config'] = {}): Image {
     const id = `sha256:${createHash('sha256').update(tag).digest('hex')}`;
-    const configuration: ImageConfiguration = { architecture: 'amd64', os: 'linux', created: '2026-01-01T00:00:00Z', config, rootfs: { type: 'layers', diff_ids: [] } };
-    const image: Image = { id, configuration, tags: [tag.includes(':') ? tag : `${tag}:latest`], digests: [], sizeBytes: 0, layers: [], createdAtMs: 0, lastTaggedAtMs: 0 };
+    const configuration: ImageConfiguration = {
+      architecture: 'amd64',
+      os: 'linux',
+      created: '2026-01-01T00:00:00Z',
+      config,
+      rootfs: { type: 'layers', diff_ids: [] },
+    };
+    const image: Image = {
+      id,
+      configuration,
+      tags: [tag.includes(':') ? tag : `${tag}:latest`],
+      digests: [],
+      sizeBytes: 0,
+      layers: [],
+      createdAtMs: 0,
+      lastTaggedAtMs: 0,
+    };
     this.#images.set(id, image);
     return image;
   }

@@ -42,9 +42,22 @@ export class MemoryNetworking implements Networking {
     let host = 2;
     const address = () => request.ipv4 ?? `${base}.${host >> 8}.${host & 255}`;
     while (used.has(address())) host += 1;
-    const mac = request.mac ?? `02:42:${address().split('.').map((byte) => Number(byte).toString(16).padStart(2, '0')).join(':')}`;
+    const mac =
+      request.mac ??
+      `02:42:${address()
+        .split('.')
+        .map((byte) => Number(byte).toString(16).padStart(2, '0'))
+        .join(':')}`;
     const { containerId, names } = request;
-    const endpoint = { endpointId: newId(), networkId: network.id, containerId, ipv4: { address: address(), prefix }, mac, gateway: pool?.gateway ?? '', names };
+    const endpoint = {
+      endpointId: newId(),
+      networkId: network.id,
+      containerId,
+      ipv4: { address: address(), prefix },
+      mac,
+      gateway: pool?.gateway ?? '',
+      names,
+    };
     this.endpoints.set(endpoint.endpointId, endpoint);
     return endpoint;
   }
@@ -71,8 +84,15 @@ export class MemoryNetworking implements Networking {
     return { networkId: network.id, name, bridge: network.bridge, mac, ipv4, mtu: network.mtu, ...(isGateway && !network.internal ? { gateway } : {}) };
   }
 
-  async publish(containerId: string, _address: string, requests: readonly PortRequest[], preferred: readonly PortPublication[] = []): Promise<PortPublication[]> {
-    const used = new Set([...this.published].flatMap(([owner, list]) => (owner === containerId ? [] : list.map(({ protocol, hostPort }) => `${protocol}/${hostPort}`))));
+  async publish(
+    containerId: string,
+    _address: string,
+    requests: readonly PortRequest[],
+    preferred: readonly PortPublication[] = [],
+  ): Promise<PortPublication[]> {
+    const used = new Set(
+      [...this.published].flatMap(([owner, list]) => (owner === containerId ? [] : list.map(({ protocol, hostPort }) => `${protocol}/${hostPort}`))),
+    );
     const chosen = requests.map(({ protocol, containerPort, hostAddress, hostPortFirst, hostPortLast }) => {
       const same = preferred.find((one) => one.protocol === protocol && one.containerPort === containerPort && one.hostAddress === hostAddress);
       const [first, last] = same !== undefined ? [same.hostPort, same.hostPort] : hostPortFirst === 0 ? [32768, 60999] : [hostPortFirst, hostPortLast];

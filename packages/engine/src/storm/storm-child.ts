@@ -13,7 +13,12 @@ const never = new AbortController().signal;
 const tell = (told: Told) => writeSync(1, `${JSON.stringify(told)}\n`);
 
 const t = await openTestEngine(directory, {
-  log: { debug: () => undefined, info: () => undefined, warn: (fields, message) => tell({ trouble: `${message} ${JSON.stringify(fields)}` }), error: (fields, message) => tell({ trouble: `${message} ${String((fields as { err?: unknown }).err)}` }) },
+  log: {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (fields, message) => tell({ trouble: `${message} ${JSON.stringify(fields)}` }),
+    error: (fields, message) => tell({ trouble: `${message} ${String((fields as { err?: unknown }).err)}` }),
+  },
 });
 const { engine } = t;
 tell({ opened: true });
@@ -21,11 +26,19 @@ tell({ opened: true });
 const counting = 'i=0; while :; do i=$((i+1)); echo $i; [ $((i%20)) -ne 0 ] || sleep 0.1; done';
 
 function pick(): string | undefined {
-  const ids = engine.containers().filter((one) => one.definition.labels['kind'] === 'counter').map((one) => one.definition.id);
+  const ids = engine
+    .containers()
+    .filter((one) => one.definition.labels['kind'] === 'counter')
+    .map((one) => one.definition.id);
   return ids.length === 0 ? undefined : ids[randomInt(ids.length)];
 }
 
-async function act(action: Told extends infer T ? (T extends { action: infer A } ? A : never) : never, id: string, work: () => Promise<unknown>, code?: number): Promise<void> {
+async function act(
+  action: Told extends infer T ? (T extends { action: infer A } ? A : never) : never,
+  id: string,
+  work: () => Promise<unknown>,
+  code?: number,
+): Promise<void> {
   tell({ begun: true, action, id, ...(code === undefined ? {} : { code }) });
   try {
     await work();
@@ -39,7 +52,9 @@ async function act(action: Told extends infer T ? (T extends { action: infer A }
 async function run(kind: 'counter' | 'short' | 'rm'): Promise<void> {
   const code = kind === 'counter' ? 0 : randomInt(1, 100);
   const script = kind === 'counter' ? counting : `echo ${code}; sleep 0.0${randomInt(10)}; exit ${code}`;
-  const { id } = await engine.createContainer(t.container(['sh', '-c', script], { labels: { kind, code: String(code) }, autoRemove: kind === 'rm', stopTimeoutSeconds: 1 }));
+  const { id } = await engine.createContainer(
+    t.container(['sh', '-c', script], { labels: { kind, code: String(code) }, autoRemove: kind === 'rm', stopTimeoutSeconds: 1 }),
+  );
   tell({ created: id, kind, code });
   await act('start', id, () => engine.startContainer(id));
 }

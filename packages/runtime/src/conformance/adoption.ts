@@ -17,7 +17,10 @@ export function adoptionTests(define: Define): void {
     assert.equal(adopted.pid, container.pid);
     assert.equal((await adopted.exited).exitCode, 8);
     const lines = `${first.text()}${second.text()}`.trimEnd().split('\n');
-    assert.deepEqual(lines, Array.from({ length: 400 }, (_, index) => `line ${index + 1}`));
+    assert.deepEqual(
+      lines,
+      Array.from({ length: 400 }, (_, index) => `line ${index + 1}`),
+    );
     await adopted.destroy();
   });
 

@@ -5,7 +5,9 @@ const ticking = 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.05; done';
 
 export function controlTests(define: Define): void {
   define('signals reach a process that handles them', async (trial) => {
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'trap "echo hup" HUP; trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done']));
+    const { container, recorder } = await trial.start(
+      trial.spec(['sh', '-c', 'trap "echo hup" HUP; trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done']),
+    );
     await recorder.until('ready');
     await container.signal(1);
     await recorder.until('hup');

@@ -17,7 +17,10 @@ async function execute(trial: Trial, container: RunningContainer, args: readonly
 export function execTests(define: Define): void {
   define('runs a command beside the main process, its output its own', async (trial) => {
     const { container, recorder } = await idle(trial);
-    const result = await execute(trial, container, ['sh', '-c', 'echo out; echo err >&2; echo $A; pwd; exit 3'], { env: ['PATH=/bin:/usr/bin', 'A=b'], cwd: '/tmp' });
+    const result = await execute(trial, container, ['sh', '-c', 'echo out; echo err >&2; echo $A; pwd; exit 3'], {
+      env: ['PATH=/bin:/usr/bin', 'A=b'],
+      cwd: '/tmp',
+    });
     assert.deepEqual(result, { exitCode: 3, stdout: 'out\nb\n/tmp\n', stderr: 'err\n' });
     assert.equal(recorder.text(), '');
     await container.destroy();

@@ -23,7 +23,9 @@ export function inputTests(define: Define): void {
     await container.closeStdin();
     await container.exited;
     const { createHash } = await import('node:crypto');
-    const whole = createHash('sha256').update(Buffer.concat(Array.from({ length: 16 }, () => block))).digest('hex');
+    const whole = createHash('sha256')
+      .update(Buffer.concat(Array.from({ length: 16 }, () => block)))
+      .digest('hex');
     assert.equal(recorder.text().slice(0, 64), whole);
   });
 
@@ -36,7 +38,9 @@ export function inputTests(define: Define): void {
 
   define('a terminal has the size asked for, and is resized', async (trial) => {
     const script = 'stty size; trap "stty size; exit 6" WINCH; echo ready; while :; do sleep 0.1; done';
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', script], { process: { terminal: true, stdin: true, terminalSize: { columns: 91, rows: 31 } } }));
+    const { container, recorder } = await trial.start(
+      trial.spec(['sh', '-c', script], { process: { terminal: true, stdin: true, terminalSize: { columns: 91, rows: 31 } } }),
+    );
     await recorder.until('ready');
     assert.match(recorder.text(), /^31 91\r\n/);
     await container.resize({ columns: 120, rows: 50 });
@@ -45,7 +49,9 @@ export function inputTests(define: Define): void {
   });
 
   define('a terminal echoes, edits lines and sends interrupts', async (trial) => {
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'tty > /dev/null && echo is-tty; read x; echo got-$x; exec sleep 1000'], { process: { terminal: true, stdin: true } }));
+    const { container, recorder } = await trial.start(
+      trial.spec(['sh', '-c', 'tty > /dev/null && echo is-tty; read x; echo got-$x; exec sleep 1000'], { process: { terminal: true, stdin: true } }),
+    );
     await recorder.until('is-tty');
     await container.writeStdin(Buffer.from('abd\x7fc\n'));
     await recorder.until('got-abc');
@@ -55,7 +61,9 @@ export function inputTests(define: Define): void {
   });
 
   define('a terminal passes ^C on as SIGINT', async (trial) => {
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'trap "exit 9" INT; echo ready; while :; do sleep 0.1; done'], { process: { terminal: true, stdin: true } }));
+    const { container, recorder } = await trial.start(
+      trial.spec(['sh', '-c', 'trap "exit 9" INT; echo ready; while :; do sleep 0.1; done'], { process: { terminal: true, stdin: true } }),
+    );
     await recorder.until('ready');
     await container.writeStdin(Buffer.from('\x03'));
     assert.equal((await container.exited).exitCode, 9);

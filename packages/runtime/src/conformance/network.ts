@@ -11,35 +11,47 @@ function nicsOf(trial: Trial): readonly [NicSpec, NicSpec] {
 }
 
 export function networkTests(define: Define): void {
-  define('has loopback and nothing else without a network', async (trial) => {
-    const { stdout } = await trial.run(['sh', '-c', 'ip -o addr; ping -c 1 127.0.0.1 > /dev/null && echo reached']);
-    assert.match(stdout, /\blo\b.*127\.0\.0\.1\/8/);
-    assert.doesNotMatch(stdout, /eth\d.* inet /);
-    assert.match(stdout, /reached/);
-  }, ['network']);
+  define(
+    'has loopback and nothing else without a network',
+    async (trial) => {
+      const { stdout } = await trial.run(['sh', '-c', 'ip -o addr; ping -c 1 127.0.0.1 > /dev/null && echo reached']);
+      assert.match(stdout, /\blo\b.*127\.0\.0\.1\/8/);
+      assert.doesNotMatch(stdout, /eth\d.* inet /);
+      assert.match(stdout, /reached/);
+    },
+    ['network'],
+  );
 
-  define('has the address, the MAC and the route given; joins and leaves networks while it runs', async (trial) => {
-    const [first, second] = nicsOf(trial);
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', show], { networks: [first], process: { stdin: true } }));
-    const place = (nic: NicSpec) => `${nic.ipv4.address}/${nic.ipv4.prefix}`;
-    await recorder.until(place(first));
-    if (first.gateway !== undefined) await recorder.until(`default via ${first.gateway}`);
-    await container.connectNetwork(second);
-    await container.writeStdin(Buffer.from('\n'));
-    await recorder.until(place(second));
-    await container.disconnectNetwork(second.networkId);
-    const before = recorder.text().length;
-    await container.writeStdin(Buffer.from('\n'));
-    await recorder.until('end');
-    const after = recorder.text().slice(before);
-    assert.ok(after.includes(place(first)) && !after.includes(place(second)), after);
-    await container.exited;
-    await container.destroy();
-  }, ['network']);
+  define(
+    'has the address, the MAC and the route given; joins and leaves networks while it runs',
+    async (trial) => {
+      const [first, second] = nicsOf(trial);
+      const { container, recorder } = await trial.start(trial.spec(['sh', '-c', show], { networks: [first], process: { stdin: true } }));
+      const place = (nic: NicSpec) => `${nic.ipv4.address}/${nic.ipv4.prefix}`;
+      await recorder.until(place(first));
+      if (first.gateway !== undefined) await recorder.until(`default via ${first.gateway}`);
+      await container.connectNetwork(second);
+      await container.writeStdin(Buffer.from('\n'));
+      await recorder.until(place(second));
+      await container.disconnectNetwork(second.networkId);
+      const before = recorder.text().length;
+      await container.writeStdin(Buffer.from('\n'));
+      await recorder.until('end');
+      const after = recorder.text().slice(before);
+      assert.ok(after.includes(place(first)) && !after.includes(place(second)), after);
+      await container.exited;
+      await container.destroy();
+    },
+    ['network'],
+  );
 
-  define('has the MAC given', async (trial) => {
-    const [first] = nicsOf(trial);
-    const { stdout } = await trial.run(['cat', `/sys/class/net/${first.name}/address`], { networks: [first] });
-    assert.equal(stdout.trim(), first.mac);
-  }, ['network']);
+  define(
+    'has the MAC given',
+    async (trial) => {
+      const [first] = nicsOf(trial);
+      const { stdout } = await trial.run(['cat', `/sys/class/net/${first.name}/address`], { networks: [first] });
+      assert.equal(stdout.trim(), first.mac);
+    },
+    ['network'],
+  );
 }

@@ -14,7 +14,9 @@ export function outputTests(define: Define): void {
 
   define('comes bit for bit, and all of it before the exit', async (trial) => {
     const size = 4 * MEBIBYTE + 17;
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', `head -c ${size} /dev/urandom > /tmp/$$; sha256sum < /tmp/$$ >&2; cat /tmp/$$; rm /tmp/$$`]));
+    const { container, recorder } = await trial.start(
+      trial.spec(['sh', '-c', `head -c ${size} /dev/urandom > /tmp/$$; sha256sum < /tmp/$$ >&2; cat /tmp/$$; rm /tmp/$$`]),
+    );
     assert.equal((await container.exited).exitCode, 0);
     const bytes = recorder.bytes('stdout');
     assert.equal(bytes.length, size);

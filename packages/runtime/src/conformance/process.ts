@@ -29,18 +29,27 @@ export function processTests(define: Define): void {
     assert.equal(stdout, 'b c\n/tmp\n');
   });
 
-  define('makes a working directory that is missing', async (trial) => {
-    assert.equal((await trial.run(['pwd'], { process: { cwd: '/not/there/yet' } })).stdout, '/not/there/yet\n');
-  }, ['root-filesystem']);
+  define(
+    'makes a working directory that is missing',
+    async (trial) => {
+      assert.equal((await trial.run(['pwd'], { process: { cwd: '/not/there/yet' } })).stdout, '/not/there/yet\n');
+    },
+    ['root-filesystem'],
+  );
 
-  define('resolves users and groups in the container', async (trial) => {
-    const ids = async (user: string, additionalGroups: string[] = []) => (await trial.run(['sh', '-c', 'id -u; id -g; id -G'], { process: { user, additionalGroups } })).stdout.split('\n').slice(0, 3);
-    assert.deepEqual((await ids('')).slice(0, 2), ['0', '0']);
-    assert.deepEqual((await ids('nobody')).slice(0, 1), ['65534']);
-    assert.deepEqual((await ids('1234:567')).slice(0, 2), ['1234', '567']);
-    assert.ok((await ids('1234:567', ['890']))[2]?.split(' ').includes('890'));
-    await assert.rejects(trial.run(['true'], { process: { user: 'nosuchuser' } }), { code: 'user-not-found' });
-  }, ['users']);
+  define(
+    'resolves users and groups in the container',
+    async (trial) => {
+      const ids = async (user: string, additionalGroups: string[] = []) =>
+        (await trial.run(['sh', '-c', 'id -u; id -g; id -G'], { process: { user, additionalGroups } })).stdout.split('\n').slice(0, 3);
+      assert.deepEqual((await ids('')).slice(0, 2), ['0', '0']);
+      assert.deepEqual((await ids('nobody')).slice(0, 1), ['65534']);
+      assert.deepEqual((await ids('1234:567')).slice(0, 2), ['1234', '567']);
+      assert.ok((await ids('1234:567', ['890']))[2]?.split(' ').includes('890'));
+      await assert.rejects(trial.run(['true'], { process: { user: 'nosuchuser' } }), { code: 'user-not-found' });
+    },
+    ['users'],
+  );
 
   define('tells a command that is missing from one that may not be executed', async (trial) => {
     const missing = trial.spec(['no-such-command']);
@@ -61,25 +70,37 @@ export function processTests(define: Define): void {
     assert.deepEqual(codes, [1, 2, 3, 4]);
   });
 
-  define('is process 1, ends with it, and its children with it', async (trial) => {
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'echo pid $$; sleep 1000 & exit 3']));
-    assert.equal((await container.exited).exitCode, 3);
-    assert.equal(recorder.text(), 'pid 1\n');
-  }, ['process-one']);
+  define(
+    'is process 1, ends with it, and its children with it',
+    async (trial) => {
+      const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'echo pid $$; sleep 1000 & exit 3']));
+      assert.equal((await container.exited).exitCode, 3);
+      assert.equal(recorder.text(), 'pid 1\n');
+    },
+    ['process-one'],
+  );
 
-  define('is spared the signals that process 1 does not handle', async (trial) => {
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'echo up; read x; echo got; exit 4'], { process: { stdin: true } }));
-    await recorder.until('up');
-    await container.signal(15);
-    await container.writeStdin(Buffer.from('\n'));
-    assert.equal((await container.exited).exitCode, 4);
-  }, ['process-one']);
+  define(
+    'is spared the signals that process 1 does not handle',
+    async (trial) => {
+      const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'echo up; read x; echo got; exit 4'], { process: { stdin: true } }));
+      await recorder.until('up');
+      await container.signal(15);
+      await container.writeStdin(Buffer.from('\n'));
+      assert.equal((await container.exited).exitCode, 4);
+    },
+    ['process-one'],
+  );
 
-  define('with --init is a child of a reaper that passes signals on', async (trial) => {
-    const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'echo pid $$; exec sleep 1000'], { init: true }));
-    await recorder.until('pid');
-    assert.doesNotMatch(recorder.text(), /^pid 1$/m);
-    await container.signal(15);
-    assert.equal((await container.exited).exitCode, 143);
-  }, ['init']);
+  define(
+    'with --init is a child of a reaper that passes signals on',
+    async (trial) => {
+      const { container, recorder } = await trial.start(trial.spec(['sh', '-c', 'echo pid $$; exec sleep 1000'], { init: true }));
+      await recorder.until('pid');
+      assert.doesNotMatch(recorder.text(), /^pid 1$/m);
+      await container.signal(15);
+      assert.equal((await container.exited).exitCode, 143);
+    },
+    ['init'],
+  );
 }

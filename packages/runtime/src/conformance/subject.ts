@@ -44,7 +44,11 @@ export class Trial {
   }
 
   process(args: readonly string[], changes: Partial<ProcessSpec> = {}): ProcessSpec {
-    const none = { additionalGroups: [], rlimits: [], capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID', 'KILL', 'NET_RAW', 'NET_BIND_SERVICE'] };
+    const none = {
+      additionalGroups: [],
+      rlimits: [],
+      capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID', 'KILL', 'NET_RAW', 'NET_BIND_SERVICE'],
+    };
     return { args, env: [path], cwd: '/', user: '', terminal: false, stdin: false, noNewPrivileges: false, ...none, ...changes };
   }
 

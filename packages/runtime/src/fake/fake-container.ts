@@ -1,4 +1,16 @@
-import type { ContainerSpec, ExecSink, ExitStatus, Limits, NicSpec, ProcessRow, ProcessSpec, RunningContainer, RunningExec, Statistics, TerminalSize } from '../port.ts';
+import type {
+  ContainerSpec,
+  ExecSink,
+  ExitStatus,
+  Limits,
+  NicSpec,
+  ProcessRow,
+  ProcessSpec,
+  RunningContainer,
+  RunningExec,
+  Statistics,
+  TerminalSize,
+} from '../port.ts';
 import type { FakeRuntime } from './fake-runtime.ts';
 import type { FakeStream } from './fake-stream.ts';
 import type { HolderLink } from './holder-link.ts';

@@ -16,7 +16,10 @@ before(async () => {
 
 after(async () => {
   assert.deepEqual(await runtime.list(), []);
-  assert.deepEqual(readdirSync(join(directory, 'layers')).flatMap((id) => pidsOf(join(directory, id))), []);
+  assert.deepEqual(
+    readdirSync(join(directory, 'layers')).flatMap((id) => pidsOf(join(directory, id))),
+    [],
+  );
   await runtime.end();
   rmSync(directory, { recursive: true });
 });

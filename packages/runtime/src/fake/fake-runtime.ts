@@ -1,7 +1,19 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId, Fault } from '@berth/kit';
-import type { ContainerSpec, ExecSink, ExitStatus, OutputSink, ProcessSpec, RunningContainer, RunningExec, RunningId, Runtime, RuntimeFacts, WarmRequest } from '../port.ts';
+import type {
+  ContainerSpec,
+  ExecSink,
+  ExitStatus,
+  OutputSink,
+  ProcessSpec,
+  RunningContainer,
+  RunningExec,
+  RunningId,
+  Runtime,
+  RuntimeFacts,
+  WarmRequest,
+} from '../port.ts';
 import { FakeContainer, FakeExec } from './fake-container.ts';
 import { FakeStream } from './fake-stream.ts';
 import { HolderLink } from './holder-link.ts';

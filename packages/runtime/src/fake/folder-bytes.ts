@@ -7,7 +7,11 @@ export async function folderBytes(folder: string): Promise<number> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) sum += await folderBytes(path);
-    else sum += await lstat(path).then((stats) => stats.size, () => 0);
+    else
+      sum += await lstat(path).then(
+        (stats) => stats.size,
+        () => 0,
+      );
   }
   return sum;
 }

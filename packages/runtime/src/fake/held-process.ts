@@ -93,7 +93,7 @@ export class HeldProcess {
 
   async writeStdin(data: Buffer): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#master !== undefined) this.ended === undefined ? write(this.#master, data, () => resolve()) : resolve();
+    if (this.#master !== undefined && this.ended === undefined) write(this.#master, data, () => resolve());
     else if (this.#child.stdin === null || this.#child.stdin.destroyed) resolve();
     else this.#child.stdin.write(data, () => resolve());
     await promise;

@@ -36,7 +36,11 @@ export class HolderLink {
   }
 
   /** Connects to the holder of a directory, starting one when none answers. */
-  static async open(directory: string, take: (message: Extract<FromHolder, { output: string } | { ended: string }>) => void, signal?: AbortSignal): Promise<HolderLink> {
+  static async open(
+    directory: string,
+    take: (message: Extract<FromHolder, { output: string } | { ended: string }>) => void,
+    signal?: AbortSignal,
+  ): Promise<HolderLink> {
     const path = join(directory, 'holder.sock');
     const first = await attempt(path);
     if (first !== undefined) return new HolderLink(first, take);

@@ -21,7 +21,10 @@ export function processesOf(mark: string): ProcessRow[] {
   return pidsOf(mark).flatMap((pid) => {
     const stat = read(`/proc/${pid}/stat`);
     if (stat === '') return [];
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map((field) => field);
+    const fields = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map((field) => field);
     const number = (index: number) => Number(fields[index - 3] ?? 0);
     return [
       {
@@ -31,7 +34,10 @@ export function processesOf(mark: string): ProcessRow[] {
         startedAtMs: bootMs + number(22) * TICK_MS,
         cpuMs: (number(14) + number(15)) * TICK_MS,
         tty: number(7) === 0 ? '?' : 'pts/0',
-        command: read(`/proc/${pid}/cmdline`).split('\0').filter((word) => word !== '').join(' '),
+        command: read(`/proc/${pid}/cmdline`)
+          .split('\0')
+          .filter((word) => word !== '')
+          .join(' '),
         rssBytes: number(24) * 4096,
         state: fields[0] ?? '?',
       },
@@ -42,7 +48,12 @@ export function processesOf(mark: string): ProcessRow[] {
 export function statisticsOf(mark: string): Statistics {
   const rows = processesOf(mark);
   const cpuUsageNs = rows.reduce((sum, row) => sum + row.cpuMs, 0) * 1e6;
-  const systemTicks = /^cpu +(.*)$/m.exec(read('/proc/stat'))?.[1]?.split(' ').slice(0, 8).reduce((sum, word) => sum + Number(word), 0) ?? 0;
+  const systemTicks =
+    /^cpu +(.*)$/m
+      .exec(read('/proc/stat'))?.[1]
+      ?.split(' ')
+      .slice(0, 8)
+      .reduce((sum, word) => sum + Number(word), 0) ?? 0;
   return {
     readAtMs: Date.now(),
     cpuUsageNs,
