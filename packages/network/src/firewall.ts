@@ -52,7 +52,11 @@ export class Firewall {
       // Sets of another shape than this version's cannot be altered in place.
       if (found === undefined) throw error;
       log.warn({ table, error }, 'the firewall table is of another version: rebuilding it');
-      await firewall.#rebuild();
+      await firewall.#rebuild().catch(async () => {
+        // Not even its elements fit: those of networks and containers that exist are added again when they are restored.
+        firewall.#elements.clear();
+        await firewall.#rebuild();
+      });
     }
     return firewall;
   }

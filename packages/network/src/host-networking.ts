@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { listRoutes, readSysctl, writeSysctl } from '@berth/sys';
 import type { NicSpec } from '@berth/runtime';
-import { Bridges } from './bridges.ts';
+import { Bridges, type FoundBridge } from './bridges.ts';
 import { Forwarder } from './dns-forwarder.ts';
 import { networkFault } from './faults.ts';
 import { type Element, Firewall } from './firewall.ts';
@@ -37,6 +37,8 @@ export class HostNetworking implements Networking {
   readonly #names = new Names();
   readonly #resolvers: Resolvers;
   readonly #segments = new Map<string, Segment>();
+  /** Bridges known to be ours. */
+  readonly #made = new Set<string>();
   /** One change of a network's links at a time. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -101,13 +103,14 @@ export class HostNetworking implements Networking {
   }
 
   async restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void> {
-    const found = new Map((await this.#bridges.list()).map((bridge) => [bridge.ifname, bridge.networkId]));
+    const found = await this.#bridges.list();
     const bridged = networks.filter((network) => network.driver === 'bridge');
     await this.#firewall.change({ add: bridged.flatMap(elementsOf) });
     for (const network of networks) this.#learn(network);
-    const present = bridged.filter((network) => found.get(network.bridge) === network.id || found.get(network.bridge) === '');
+    const present = bridged.filter((network) => found.some((bridge) => belongs(bridge, network)));
     await this.#bridges.repair(present);
     for (const network of bridged) if (!present.includes(network)) await this.#bridges.create(network);
+    for (const network of bridged) this.#made.add(network.bridge);
     for (const endpoint of endpoints) {
       const segment = this.#segments.get(endpoint.networkId);
       if (segment === undefined) continue;
@@ -224,17 +227,17 @@ export class HostNetworking implements Networking {
     try {
       await this.#bridges.create(network);
     } catch (error) {
-      const found = (await this.#bridges.list()).find((bridge) => bridge.ifname === network.bridge);
-      if (found === undefined || (found.networkId !== network.id && found.networkId !== '')) throw error;
+      if (!(await this.#bridges.list()).some((bridge) => belongs(bridge, network))) throw error;
       await this.#bridges.repair([network]);
     }
+    this.#made.add(network.bridge);
   }
 
   /** The bridge, where it is this network's, and its elements. */
   async #erase(network: NetworkDefinition): Promise<void> {
     this.#forget(network.id);
-    const foreign = (await this.#bridges.list()).every((bridge) => bridge.ifname !== network.bridge || (bridge.networkId !== network.id && bridge.networkId !== ''));
-    await Promise.all([foreign ? undefined : this.#bridges.delete([network.bridge]), this.#firewall.change({ remove: elementsOf(network) })]);
+    const ours = this.#made.delete(network.bridge) || (await this.#bridges.list()).some((bridge) => belongs(bridge, network));
+    await Promise.all([ours ? this.#bridges.delete([network.bridge]) : undefined, this.#firewall.change({ remove: elementsOf(network) })]);
   }
 
   #learn(network: NetworkDefinition): Segment {
@@ -269,6 +272,11 @@ export class HostNetworking implements Networking {
       if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
+}
+
+/** Whether this is the network's bridge; one that has no alias yet has its name from us all the same. */
+function belongs(bridge: FoundBridge, network: NetworkDefinition): boolean {
+  return bridge.ifname === network.bridge && (bridge.networkId === network.id || bridge.networkId === '');
 }
 
 /** Containers need the host to route. It stays on when Berth ends: containers outlive it, and others may need it too. */

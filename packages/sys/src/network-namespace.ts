@@ -5,6 +5,7 @@ import { run, type RunOptions, type RunResult } from './run.ts';
 /** A named network namespace (`ip netns`). Made for tests, which never touch the host's own. */
 export class NetworkNamespace implements AsyncDisposable {
   readonly name: string;
+  static readonly #alive = new Set<string>();
   readonly #children = new Set<ChildProcess>();
 
   private constructor(name: string) {
@@ -15,8 +16,14 @@ export class NetworkNamespace implements AsyncDisposable {
   static async make(): Promise<NetworkNamespace> {
     const namespace = new NetworkNamespace(`bt-${randomBytes(4).toString('hex')}`);
     await run('ip', ['netns', 'add', namespace.name], { timeoutMs: 10_000 });
+    NetworkNamespace.#alive.add(namespace.name);
     await run('ip', ['-n', namespace.name, 'link', 'set', 'lo', 'up'], { timeoutMs: 10_000 });
     return namespace;
+  }
+
+  /** Names of those that this process has made and not disposed of. */
+  static alive(): string[] {
+    return [...NetworkNamespace.#alive];
   }
 
   run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -36,5 +43,6 @@ export class NetworkNamespace implements AsyncDisposable {
     for (const child of this.#children) child.kill('SIGKILL');
     await Promise.all(ends);
     await run('ip', ['netns', 'del', this.name], { timeoutMs: 10_000, accept: [0, 1] });
+    NetworkNamespace.#alive.delete(this.name);
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { run } from '@berth/sys';
+import { NetworkNamespace, run } from '@berth/sys';
 
 const marker = 'BERTH_TEST_NAMESPACE';
 
@@ -13,10 +13,10 @@ export function inOwnNamespace(moduleUrl: string, define: () => void): void {
   const file = fileURLToPath(moduleUrl);
   if (process.env[marker] !== undefined) {
     define();
+    after(() => assert.deepEqual(NetworkNamespace.alive(), []));
     return;
   }
   test(`in a network namespace of its own: ${file.split('/').pop()}`, { timeout: 150_000 }, async (context) => {
-    const before = await namespaces();
     const { exitCode, stdout, stderr } = await run(
       'unshare',
       ['--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', process.execPath, '--test-reporter=spec', file, ...process.argv.slice(2)],
@@ -24,12 +24,5 @@ export function inOwnNamespace(moduleUrl: string, define: () => void): void {
     );
     for (const line of stdout.trim().split('\n')) context.diagnostic(line);
     assert.equal(exitCode, 0, `${stdout}\n${stderr}`);
-    const left = (await namespaces()).filter((name) => !before.includes(name) && name.includes(`-${marker}-`));
-    assert.deepEqual(left, []);
   });
-}
-
-async function namespaces(): Promise<string[]> {
-  const { stdout } = await run('ip', ['netns', 'list']);
-  return stdout.trim().split('\n').map((line) => line.split(' ')[0] ?? '');
 }
