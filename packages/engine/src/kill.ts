@@ -3,6 +3,7 @@ import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { killNotRunning, wouldNotDie } from './faults.ts';
+import { thaw } from './thaw.ts';
 
 const SIGKILL = 9;
 
@@ -12,7 +13,11 @@ export async function killContainer(deps: Deps, container: Container, options: {
   const run = container.current;
   if (run === undefined) throw killNotRunning(options.reference, container.id);
   if (options.signal === SIGKILL) await killRun(deps, container, run);
-  else await signalRun(deps, container, run, options.signal);
+  else {
+    await signalRun(deps, container, run, options.signal).catch((error: unknown) => {
+      throw container.current === run ? error : killNotRunning(options.reference, container.id);
+    });
+  }
 }
 
 /** Sends a signal and says so. A paused process gets it when it is thawed, so the signals that end it thaw it. */
@@ -20,7 +25,10 @@ export async function signalRun(deps: Deps, container: Container, run: Run, sign
   await bounded(run.running.signal(signal), deps.limits.callMs, 'sending the signal');
   emitContainer(deps, container, 'kill', { signal: String(signal) });
   if (container.state.phase !== 'paused') return;
-  if (signal === SIGKILL || signal === container.definition.stopSignal) await bounded(run.running.unpause(), deps.limits.callMs, 'thawing');
+  if (signal !== SIGKILL && signal !== container.definition.stopSignal) return;
+  await container.serial.run(async () => {
+    if (container.current === run && container.state.phase === 'paused') await thaw(deps, container, run);
+  });
 }
 
 /** Ends a run by SIGKILL or, when that doesn't help in time, by ending its machine. Fault `would-not-die`. */

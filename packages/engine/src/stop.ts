@@ -7,6 +7,7 @@ import { killRun, signalRun } from './kill.ts';
 import { next } from './lifecycle.ts';
 import { save } from './save.ts';
 import { startContainer } from './start.ts';
+import { thaw } from './thaw.ts';
 
 export interface StopOptions {
   /** Absent: the container's own. */
@@ -66,11 +67,7 @@ export function pauseContainer(deps: Deps, container: Container): Promise<void> 
 export function unpauseContainer(deps: Deps, container: Container): Promise<void> {
   return container.serial.run(async () => {
     const { state, current } = container;
-    const phase = next(state.phase, 'unpaused');
-    if (phase === undefined || current === undefined) throw notPaused(container.id);
-    await bounded(current.running.unpause(), deps.limits.callMs, 'thawing');
-    container.state = { ...state, phase };
-    await save(deps, container, '');
-    emitContainer(deps, container, 'unpause');
+    if (next(state.phase, 'unpaused') === undefined || current === undefined) throw notPaused(container.id);
+    await thaw(deps, container, current);
   });
 }
