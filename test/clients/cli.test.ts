@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Oracle } from '../oracle/index.ts';
+import { Oracle, until } from '../oracle/index.ts';
 import type { CliResult, DockerCli } from '../oracle/index.ts';
 import { openBerthSide, type BerthSide } from './berth-side.ts';
 import { cases, type Case, type Step } from './cases.ts';
@@ -35,6 +35,10 @@ async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise
     for (const given of one.steps) {
       const step: Step = typeof given === 'string' ? { run: given } : given;
       const options = { ...(step.input === undefined ? {} : { input: step.input }), timeoutMs: 30_000 };
+      if (step.until !== undefined) {
+        await Promise.all([dockerd, berth].map((docker) => repeat(docker, step.run, step.until ?? /^/)));
+        continue;
+      }
       const [theirs, ours] = await Promise.all([dockerd.run(words(step.run), options), berth.run(words(step.run), options)]);
       if (step.quiet === true) {
         if (theirs.exitCode !== ours.exitCode) findings.push(report(step, theirs, ours, 'exit codes differ'));
@@ -52,10 +56,7 @@ async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise
 /** What is wrong with a pair of answers; undefined when they are the same, or differ as the table says. */
 function judge(step: Step, theirs: CliResult, ours: CliResult): string | undefined {
   const { differs } = step;
-  const text = (result: CliResult, stream: 'stdout' | 'stderr') => {
-    const plain = normalise(result[stream]);
-    return step.anyOrder === true ? plain.split('\n').sort().join('\n') : plain;
-  };
+  const text = (result: CliResult, stream: 'stdout' | 'stderr') => normalise(result[stream]);
   const wrong: string[] = [];
   let needed = false;
   for (const stream of ['stdout', 'stderr'] as const) {
@@ -85,6 +86,10 @@ function report(step: Step, theirs: CliResult, ours: CliResult, finding: string)
 
 function indent(text: string, mark = '| '): string {
   return text.trimEnd() === '' ? '' : `${text.trimEnd().replaceAll(/^/gm, `    ${mark}`)}\n`;
+}
+
+async function repeat(docker: DockerCli, run: string, wanted: RegExp): Promise<void> {
+  await until(`docker ${run}`, 10_000, async () => wanted.test(normalise((await docker.run(words(run))).stdout)));
 }
 
 /** Nothing of a case reaches the next one. */

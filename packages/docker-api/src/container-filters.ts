@@ -1,3 +1,4 @@
+import { Fault, isFault } from '@berth/kit';
 import { Filters, invalidFilter, matchesName, parseContainerPorts, parseMoment } from '@berth/docker-wire';
 import type { ContainerView, Engine } from '@berth/engine';
 import { invalid, notYet } from './faults.ts';
@@ -86,7 +87,12 @@ export function pruneFilter(text: string): (createdAtMs: number, labels: Readonl
 }
 
 function created(engine: Engine, reference: string): ContainerView {
-  return engine.container(reference);
+  try {
+    return engine.container(reference);
+  } catch (error) {
+    if (isFault(error, 'container-not-found')) throw new Fault('not-found', error.code, `no such container ${reference}`, { cause: error });
+    throw error;
+  }
 }
 
 function isBefore(a: ContainerView, b: ContainerView): boolean {

@@ -107,7 +107,8 @@ export function containerStreamArea(app: FastifyInstance, context: Context): voi
     stream.signal.addEventListener('abort', () => gone.abort(), { once: true });
     try {
       const { exitCode, error } = await result;
-      await stream.writeJson({ StatusCode: exitCode, ...(error === undefined || error === '' ? {} : { Error: { Message: error } }) });
+      const failure = error === undefined || error === '' ? undefined : { Message: error };
+      await stream.writeJson({ ...(failure === undefined && requestMinor(request.raw) >= 42 ? {} : { Error: failure ?? null }), StatusCode: exitCode });
     } catch (error) {
       if (!stream.signal.aborted) await stream.writeJson({ StatusCode: -1, Error: { Message: answerFor(error).message } });
     }

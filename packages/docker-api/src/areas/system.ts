@@ -61,7 +61,7 @@ export function systemArea(app: FastifyInstance, context: Context): void {
     };
   });
 
-  app.get('/info', () => infoView(context));
+  app.get('/info', (request) => infoView(context, requestMinor(request.raw)));
 
   app.get('/system/df', async (request) => {
     const minor = requestMinor(request.raw);
@@ -95,7 +95,7 @@ function layersSize(context: Context): number {
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
-function infoView(context: Context): Record<string, unknown> {
+function infoView(context: Context, minor: number): Record<string, unknown> {
   const { engine } = context;
   const facts = engine.facts();
   const containers = engine.containers();
@@ -119,8 +119,7 @@ function infoView(context: Context): Record<string, unknown> {
     CPUSet: true,
     PidsLimit: true,
     IPv4Forwarding: true,
-    BridgeNfIptables: true,
-    BridgeNfIp6tables: true,
+    ...(minor < 50 ? { BridgeNfIptables: true, BridgeNfIp6tables: true } : {}),
     Debug: false,
     NFd: 0,
     OomKillDisable: false,
@@ -137,8 +136,7 @@ function infoView(context: Context): Record<string, unknown> {
     Architecture: process.arch === 'x64' ? 'x86_64' : 'aarch64',
     IndexServerAddress: 'https://index.docker.io/v1/',
     RegistryConfig: {
-      AllowNondistributableArtifactsCIDRs: [],
-      AllowNondistributableArtifactsHostnames: [],
+      ...(minor < 49 ? { AllowNondistributableArtifactsCIDRs: [], AllowNondistributableArtifactsHostnames: [] } : {}),
       InsecureRegistryCIDRs: [],
       IndexConfigs: {},
       Mirrors: [],

@@ -21,7 +21,7 @@ export function summaryView(
     Command: commandLine(definition.args),
     Created: Math.floor(definition.createdAtMs / 1000),
     Ports: portList(view),
-    ...(size === undefined ? {} : { SizeRw: size.rw, SizeRootFs: size.rw + size.root }),
+    ...(size === undefined ? {} : { ...(size.rw === 0 ? {} : { SizeRw: size.rw }), SizeRootFs: size.rw + size.root }),
     Labels: definition.labels,
     State: view.state.phase,
     Status: statusText(view, nowMs),

@@ -29,7 +29,6 @@ export class StatisticsView {
       ...base,
       read: rfc3339(now.readAtMs),
       preread: previous === undefined ? zeroTime : rfc3339(previous.readAtMs),
-      os_type: 'linux',
       num_procs: 0,
       pids_stats: { current: now.pids, ...(now.pidsLimit === undefined ? {} : { limit: now.pidsLimit }) },
       cpu_stats: cpu(now),
@@ -101,7 +100,6 @@ const emptyCpu = {
 const emptySample = {
   read: zeroTime,
   preread: zeroTime,
-  os_type: 'linux',
   num_procs: 0,
   pids_stats: {},
   cpu_stats: emptyCpu,

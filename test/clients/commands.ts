@@ -1,0 +1,48 @@
+export interface CommandRow {
+  readonly command: string;
+  readonly verdict: 'same' | 'different' | 'refused';
+  /** How it differs, or why it is refused. */
+  readonly remark: string;
+}
+
+const same = (command: string, remark = ''): CommandRow => ({ command, verdict: 'same', remark });
+const different = (command: string, remark: string): CommandRow => ({ command, verdict: 'different', remark });
+const refused = (command: string, remark: string): CommandRow => ({ command, verdict: 'refused', remark });
+
+const later = 'not there yet';
+const registry = 'no registry support yet';
+
+/** The command line of Docker 28, command by command. */
+export const commands: readonly CommandRow[] = [
+  different('run', 'options: see below; a missing image is not pulled'),
+  different('create', 'options: see below'),
+  same('start (-a, -i, --detach-keys)'),
+  same('stop, restart, kill, pause, unpause, wait, rename'),
+  same('rm (-f, -v)', 'there are no volumes to remove'),
+  same('ps (-a, -n, -l, -s, --no-trunc, --format)'),
+  different('ps --filter', 'all but `volume`, which is refused'),
+  same('inspect (-s, -f)'),
+  same('logs (-f, -t, --tail, --since, --until)'),
+  same('attach (--detach-keys, --no-stdin, --sig-proxy)'),
+  same('exec (-i, -t, -d, -e, -u, -w, --detach-keys)', '`--privileged` adds nothing'),
+  different('top', '`-ef` and `aux` only'),
+  same('stats'),
+  same('port'),
+  same('events (--since, --until, --filter)', 'the last 256 are remembered'),
+  same('container prune'),
+  same('images, image ls, image inspect, history, tag, rmi, image prune'),
+  same('load, save, import', 'import from a URL is refused'),
+  same('network create (--subnet, --gateway, --ip-range, --aux-address, --internal, --label)', 'driver bridge'),
+  same('network ls, inspect, rm, connect, disconnect, prune'),
+  different('info, version', 'speak of Berth'),
+  same('system df'),
+  refused('pull, push, search, login', registry),
+  refused('build, buildx', later),
+  refused('cp, diff, export, commit, update, checkpoint', later),
+  refused('volume create', later),
+  same('volume ls, volume prune', 'empty'),
+  same('plugin ls', 'empty'),
+  refused('plugin install', later),
+  refused('swarm init, swarm join', 'not a swarm'),
+  same('node, service, stack, secret, config', 'as a daemon outside a swarm'),
+];

@@ -1,0 +1,98 @@
+/** Writes docs/docker-compatibility.md from the tables that requests are judged and clients are tested by. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { absentTable, configTable, hostConfigTable, type OptionRow } from '@berth/docker-api';
+import { cases, type Difference, type Step } from './cases.ts';
+import { commands } from './commands.ts';
+
+export const documentPath = join(import.meta.dirname, '../../docs/docker-compatibility.md');
+
+export function compatibilityDocument(): string {
+  return [
+    '# Docker compatibility',
+    '',
+    '<!-- Written by test/clients/compatibility.ts; change the tables it reads, not this file. -->',
+    '',
+    'Berth speaks the Docker Engine API from 1.24 to 1.50. The stock `docker` 28 command and dockerode are driven side by side',
+    "with a real `dockerd` (Debian's 20.10) in `test/clients`; every difference found there is either fixed or listed here with",
+    "its reason. Berth's JSON is validated against the official descriptions of 1.41 and 1.50. What is not there answers",
+    '**501 with a sentence**, never a silent success.',
+    '',
+    '## Commands',
+    '',
+    table(
+      ['command', 'here', 'remarks'],
+      commands.map(({ command, verdict, remark }) => [`\`docker ${command}\``, verdict, remark]),
+    ),
+    '',
+    '## Options of `docker run` and `docker create`',
+    '',
+    '*acted*: does what it does in Docker. *warned*: accepted, has no effect, and the answer says so. *harmless*: accepted; having',
+    'no effect is its effect here. *refused*: 501 with a sentence when it is given a value that would change something.',
+    'Options that only describe the process or the container (`-e`, `-w`, `-u`, `-l`, `-h`, `--name`, `--entrypoint`,',
+    '`--stop-signal`, `--stop-timeout`, `-i`, `-t`, `-d`, `--network-alias`, `--ip`, `--expose`, `--domainname`) act as in Docker.',
+    '',
+    table(['option', 'field', 'here', 'remarks'], [...hostConfigTable, ...configTable].map(optionLine)),
+    '',
+    '## Operations that are not there',
+    '',
+    table(
+      ['operation', 'what it is for', 'instead'],
+      absentTable.map(({ method, path, what, instead }) => [`\`${String(method)} ${path}\``, what, instead ?? '']),
+    ),
+    '',
+    'Pull, push, search and login need a registry, which is not supported yet: 501. `/swarm`, `/nodes`, `/services`, `/tasks`,',
+    '`/secrets` and `/configs` answer as a daemon outside a swarm does (503). Volumes and plugins list as empty.',
+    '',
+    '## Answers that differ from dockerd 20.10',
+    '',
+    table(['command', 'what differs', 'why'], differences()),
+    '',
+    '## Small print',
+    '',
+    ...smallPrint.map((line) => `- ${line}`),
+    '',
+  ].join('\n');
+}
+
+const smallPrint: readonly string[] = [
+  'A container is a virtual machine: `State.Pid` is the pid of its machine, `docker top` shows pids inside it, and users other than root by number.',
+  '`docker top` knows `-ef` (the default) and `aux`, not other arguments of `ps`; VSZ and %MEM are not told.',
+  'There is no network `host`; `bridge` and `none` are there.',
+  'Network names follow the rule of container names; dockerd takes any text.',
+  'Network drivers other than `bridge`, IPv6, `--config-only`, `--scope swarm`, and options other than the MTU are refused.',
+  '`docker stats` counts as control groups of version 2 do, inside the machine.',
+  '`docker info` and `docker version` speak of Berth: isolation and verdict of each runtime stand under the storage driver, and software emulation is warned of.',
+  'Broken requests are answered with 400 where dockerd 20.10 gave 500, as later versions do.',
+  'Log options (`--log-opt`) are kept and shown, without effect.',
+  '`docker build` finds the classic builder announced and is told that it is not there.',
+];
+
+function optionLine({ flag, field, treatment, note }: OptionRow): string[] {
+  return [flag === '' ? '' : `\`${flag}\``, `\`${field}\``, treatment, note];
+}
+
+function differences(): string[][] {
+  return cases.flatMap(({ steps }) =>
+    steps.flatMap((given) => {
+      const step: Step | undefined = typeof given === 'string' ? undefined : given;
+      return step?.differs === undefined ? [] : [[`\`docker ${step.run}\``, what(step.differs), step.differs.why]];
+    }),
+  );
+}
+
+function what({ exitCode, stdout, stderr }: Difference): string {
+  return [exitCode === undefined ? [] : [`exit code ${exitCode}`], stdout === undefined ? [] : ['output'], stderr === undefined ? [] : ['sentence']]
+    .flat()
+    .join(', ');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+if (import.meta.main) {
+  await writeFile(documentPath, compatibilityDocument());
+  console.log(documentPath);
+}
