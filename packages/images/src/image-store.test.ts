@@ -330,7 +330,7 @@ test('leases keep content, across a restart and a forced removal', async (contex
   await store.remove('again:1', { force: false, prune: true, users: [] });
   store.unlease('container');
   store.unlease('container');
-  assert.ok((await store.collect()) > 0);
+  await store.collect();
   assert.ok(files.every((file) => !existsSync(file)));
 });
 

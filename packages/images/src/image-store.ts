@@ -28,8 +28,9 @@ export interface ImageStoreOptions {
 }
 
 /**
- * Reading a compressed file system costs the guest much more than it costs the host (an emulated guest most of all), so
- * content is stored as it is until a layer is so large that the disk speaks louder.
+ * Reading a compressed file system costs the guest much more than it costs the host, so content is stored as it is until a
+ * layer is so large that the disk speaks louder. Measured in an emulated guest, a Debian's /usr/bin read cold: 0.35 s
+ * uncompressed without fragments (184 MB file), 0.44 s with fragments, 0.56 s with lz4 (94 MB), 1.12 s with gzip (67 MB).
  */
 function defaultCompression(tarBytes: number): SquashCompression {
   return tarBytes <= 2 * 2 ** 30 ? 'none' : 'lz4';

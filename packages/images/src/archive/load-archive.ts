@@ -48,7 +48,8 @@ async function loadImage(found: ArchivedImage, references: readonly NamedReferen
     const detail = (current: number) => ({ status: 'Loading layer', progressDetail: { current, total: file.sizeBytes }, id: shortId(diffId) });
     progress(detail(0));
     const expected = { diffId, complaint: `diffID for layer ${position}` };
-    await layers.ensure(diffId, { from: { file: file.path }, expected, ...(signal === undefined ? {} : { signal }) }, workspace);
+    const progressed = (bytes: number) => progress(detail(Math.min(bytes, file.sizeBytes)));
+    await layers.ensure(diffId, { from: { file: file.path }, expected, progressed, ...(signal === undefined ? {} : { signal }) }, workspace);
     progress(detail(file.sizeBytes));
   }
   const merge = layers.mergeOf(diffIds);

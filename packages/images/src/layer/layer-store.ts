@@ -18,6 +18,7 @@ import { writeZstdFile } from './zstd-file.ts';
 export const MAX_LAYER_FILES = 20;
 
 const CHUNK_BYTES = 256 * 1024;
+const PROGRESS_BYTES = 4 * 2 ** 20;
 
 /** Where a layer's bytes come from. */
 export interface LayerInput {
@@ -25,6 +26,8 @@ export interface LayerInput {
   readonly from: { readonly file: string } | { readonly stream: AsyncIterable<Buffer> };
   /** What the plain tar must hash to. */
   readonly expected?: { readonly diffId: string; readonly complaint: string };
+  /** Told how many bytes of the input have been read, now and then. */
+  readonly progressed?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -176,7 +179,7 @@ export class LayerStore {
   }
 
   async #take(input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
-    const source = 'file' in input.from ? chunksOf(input.from.file) : input.from.stream;
+    const source = counted('file' in input.from ? chunksOf(input.from.file) : input.from.stream, input.progressed);
     const { head, whole } = await peek(source, 6);
     const arrived = compressionOf(head);
     const plain = abortable(decompressed(whole, arrived), input.signal);
@@ -259,6 +262,17 @@ function mergeId(diffIds: readonly string[]): string {
 
 export function chunksOf(file: string): AsyncIterable<Buffer> {
   return createReadStream(file, { highWaterMark: CHUNK_BYTES });
+}
+
+/** About every 4 MiB: enough for a bar that moves. */
+async function* counted(source: AsyncIterable<Buffer>, progressed: ((bytes: number) => void) | undefined): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    const before = bytes;
+    bytes += chunk.length;
+    if (progressed !== undefined && Math.floor(bytes / PROGRESS_BYTES) !== Math.floor(before / PROGRESS_BYTES)) progressed(bytes);
+    yield chunk;
+  }
 }
 
 async function* abortable(source: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {

@@ -1,5 +1,6 @@
 import { tarInvalid } from '../faults.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
+import { checkEntry } from './check-entry.ts';
 import { entryPath, whiteoutOf } from './entry-path.ts';
 
 /** A file, symlink or device: where its member is. Hard links share one. */
@@ -32,6 +33,9 @@ export type LayerNode = DirectoryNode | FileNode | WhiteoutNode;
 /** As the kernel: more links than this in one path is a loop. */
 const MAX_LINKS = 40;
 
+/** Squashfs numbers owners in 16 bits. */
+const MAX_OWNERS = 65_000;
+
 /**
  * What one layer's tar amounts to once unpacked in an empty directory, as Docker unpacks it: later members replace earlier
  * ones, directories merge, parents may be missing, symlinks on the way are followed inside the root. A file that is both
@@ -40,6 +44,7 @@ const MAX_LINKS = 40;
 export class LayerTree {
   readonly root: DirectoryNode = directory();
   readonly #layer: number;
+  readonly #owners = new Set<number>();
   #index = 0;
 
   constructor(layer = 0) {
@@ -49,6 +54,9 @@ export class LayerTree {
   /** Takes the next member of the tar. Members must come in their order, all of them. */
   add(entry: TarEntry): void {
     const index = this.#index++;
+    checkEntry(entry);
+    this.#owners.add(entry.uid).add(entry.gid);
+    if (this.#owners.size > MAX_OWNERS) throw tarInvalid(`a layer can't have more than ${MAX_OWNERS} owners`);
     const names = entryPath(entry.path);
     const name = names.pop();
     if (name === undefined) {
