@@ -84,6 +84,19 @@ test('a damaged file reads up to the damage', async () => {
   again.release();
 });
 
+test('what a runtime sends again is written once; what it skips is counted', async () => {
+  const log = fresh();
+  const sink = log.sink(1);
+  void sink.write('stdout', Buffer.from('abc'), 0);
+  void sink.write('stdout', Buffer.from('abc'), 0);
+  void sink.write('stdout', Buffer.from('cde'), 2);
+  assert.deepEqual(await all(log), ['abc', 'de']);
+  assert.equal(log.lostBytes, 0);
+  void sink.write('stdout', Buffer.from('h'), 7);
+  assert.deepEqual({ lost: log.lostBytes, position: sink.position }, { lost: 2, position: 8 });
+  log.release();
+});
+
 test('the journal of each run begins at its own zero', () => {
   const log = fresh();
   write(log, 1, 'abc');

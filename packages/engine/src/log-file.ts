@@ -37,7 +37,7 @@ export class LogFile {
   end = 0;
   /** The last run that will write no more. */
   endedRun = 0;
-  /** Bytes that a full disk cost. */
+  /** Bytes that a full disk cost, or that the runtime no longer had. */
   lostBytes = 0;
 
   constructor(path: string, clock: Clock) {
@@ -119,8 +119,12 @@ export class LogFile {
     return buffer.subarray(0, got);
   }
 
-  #write(piece: Piece): void | Promise<void> {
-    if (piece.data.length === 0) return;
+  #write(given: Piece): void | Promise<void> {
+    // The runtime promises to go on exactly here. What it sends twice is written once; what it skips is told.
+    const known = Math.max(0, this.#position - given.offset);
+    if (known >= given.data.length) return;
+    this.lostBytes += Math.max(0, given.offset - this.#position);
+    const piece = known === 0 ? given : { ...given, offset: this.#position, data: given.data.subarray(known) };
     if (!this.#append(piece)) return this.#appendWhenThereIsRoom(piece);
   }
 

@@ -40,7 +40,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
     error: status.error ?? '',
     finishedAtMs: status.finishedAtMs,
   };
-  if (container.log.lostBytes > 0) deps.log.warn({ container: container.id, lostBytes: container.log.lostBytes }, 'output was lost: the disk is full');
+  if (container.log.lostBytes > 0) deps.log.warn({ container: container.id, lostBytes: container.log.lostBytes }, 'output was lost');
   await save(deps, container, '').catch((error: unknown) => deps.log.error({ err: error, container: container.id }, 'an exit could not be written down'));
   if (published) await unpublish(deps, container);
   for (const exec of container.execs.values()) exec.containerEnded();
