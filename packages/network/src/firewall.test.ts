@@ -8,7 +8,7 @@ import { type Element, Firewall } from './firewall.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
 
 const table = 'btf';
-const port = (number: number, address = '10.0.0.1', comment = 'c'): Element => ({ set: 'published_any', key: `tcp . ${number}`, value: `${address} . 80`, comment });
+const port = (number: number, address = '10.0.0.1', comment = 'c'): Element => ({ set: 'published_any', key: `6 . ${number}`, value: `${address} . 80`, comment });
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 inOwnNamespace(import.meta.url, () => {
@@ -43,8 +43,8 @@ inOwnNamespace(import.meta.url, () => {
         { set: 'segments', key: '"btf-87654321" . 10.0.0.4/30' },
         { set: 'gateways', key: '"btf0" . 172.17.0.1' },
         { set: 'hairpins', key: '"btf0" . "btf0"' },
-        { set: 'own_ports', key: '10.0.0.1 . tcp . 80', comment: 'c'.repeat(64) },
-        { set: 'published_at', key: '127.0.0.1 . udp . 53', value: '10.0.0.1 . 5353', comment: 'd'.repeat(64) },
+        { set: 'own_ports', key: '10.0.0.1 . 6 . 80', comment: 'c'.repeat(64) },
+        { set: 'published_at', key: '127.0.0.1 . 17 . 53', value: '10.0.0.1 . 5353', comment: 'd'.repeat(64) },
         // Ports that have names in /etc/services must not come back as names.
         ...[22, 80, 443, 5432, 65_535].map((number) => port(number)),
       ];
@@ -63,14 +63,14 @@ inOwnNamespace(import.meta.url, () => {
       await firewall.change({ add: [port(1), port(2)] });
       const results = await Promise.allSettled([
         firewall.change({ add: [port(3)] }),
-        firewall.change({ add: [{ set: 'published_any', key: 'tcp . banana', value: '10.0.0.1 . 80' }] }),
+        firewall.change({ add: [{ set: 'published_any', key: '6 . banana', value: '10.0.0.1 . 80' }] }),
         firewall.change({ remove: [port(1)], add: [port(1, '10.0.0.2', 'e')] }),
         firewall.change({ add: [port(2, '10.0.0.3', 'f')] }),
         firewall.change({ remove: [port(99)] }),
       ]);
       assert.deepEqual(results.map((result) => result.status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled']);
       const kernel = (await Firewall.open(table, directory, silent)).elements();
-      assert.deepEqual(kernel.map((element) => `${element.key} ${element.value} ${element.comment}`).sort(), ['tcp . 1 10.0.0.2 . 80 e', 'tcp . 2 10.0.0.3 . 80 f', 'tcp . 3 10.0.0.1 . 80 c']);
+      assert.deepEqual(kernel.map((element) => `${element.key} ${element.value} ${element.comment}`).sort(), ['6 . 1 10.0.0.2 . 80 e', '6 . 2 10.0.0.3 . 80 f', '6 . 3 10.0.0.1 . 80 c']);
     });
   });
 

@@ -1,11 +1,12 @@
 import { applyNft, listNftTable, type NftObject } from '@berth/sys';
 import type { NetworkLog } from './log.ts';
+import { protocolNumber } from './protocol.ts';
 import { ruleset, setNames, type SetName } from './ruleset.ts';
 
 /** One element of a set or map. Two elements with the same set and key are the same element. */
 export interface Element {
   readonly set: SetName;
-  /** nft syntax: `tcp . 8080`. */
+  /** nft syntax: `6 . 8080`. */
   readonly key: string;
   /** For maps: `172.17.0.2 . 80`. */
   readonly value?: string;
@@ -164,11 +165,11 @@ export function elementsIn(objects: readonly NftObject[]): Element[] {
     const body = object['set'] ?? object['map'];
     if (body === undefined || !known.has(String(body['name']))) continue;
     const set = body['name'] as SetName;
-    const quoted = [body['type']].flat().map((type) => type === 'ifname');
+    const types = [body['type']].flat().map(String);
     for (const entry of (body['elem'] ?? []) as unknown[]) {
       const [left, right] = (object['map'] === undefined ? [entry, undefined] : (entry as unknown[])) as [JsonValue, JsonValue | undefined];
       const wrapped = typeof left === 'object' && 'elem' in left ? left.elem : { val: left };
-      const key = spell(wrapped.val, quoted);
+      const key = spell(wrapped.val, types);
       found.push({
         set,
         key,
@@ -180,11 +181,14 @@ export function elementsIn(objects: readonly NftObject[]): Element[] {
   return found;
 }
 
-function spell(value: JsonValue, quoted: readonly boolean[]): string {
+function spell(value: JsonValue, types: readonly string[]): string {
   if (typeof value === 'object') {
-    if ('concat' in value) return value.concat.map((part, index) => spell(part, [quoted[index] ?? false])).join(' . ');
+    if ('concat' in value) return value.concat.map((part, index) => spell(part, [types[index] ?? ''])).join(' . ');
     if ('prefix' in value) return `${value.prefix.addr}/${value.prefix.len}`;
-    return spell(value.elem.val, quoted);
+    return spell(value.elem.val, types);
   }
-  return quoted[0] ? `"${value}"` : String(value);
+  if (types[0] === 'ifname') return `"${value}"`;
+  // nft writes the name where the system knows it.
+  if (types[0] === 'inet_proto' && (value === 'tcp' || value === 'udp')) return String(protocolNumber[value]);
+  return String(value);
 }

@@ -6,9 +6,8 @@ import type { Element, Firewall } from './firewall.ts';
 import { Flows } from './flows.ts';
 import type { NetworkLog } from './log.ts';
 import type { PortPublication, PortRequest } from './port.ts';
+import { protocolNumber } from './protocol.ts';
 import { reserve, type Reservation } from './port-reservation.ts';
-
-const udp = 17;
 
 interface Published {
   readonly containerId: string;
@@ -67,7 +66,7 @@ export class PublishedPorts {
       await this.#firewall.change({ remove: stale, add: elements });
       // Datagrams that came before the port was published keep their untranslated flow as long as they keep coming.
       const ports = new Set(publications.filter((publication) => publication.protocol === 'udp').map((publication) => publication.hostPort));
-      if (ports.size > 0) await this.#flows.forget((connection) => connection.protocol === udp && ports.has(connection.destinationPort));
+      if (ports.size > 0) await this.#flows.forget((connection) => connection.protocol === protocolNumber.udp && ports.has(connection.destinationPort));
       this.#published.set(containerId, { containerId, containerAddress, publications, reservations, elements });
       return publications;
     } catch (error) {
@@ -187,7 +186,8 @@ function satisfied(requests: readonly PortRequest[], publications: readonly Port
 
 function elementOf(containerId: string, containerAddress: string, publication: PortPublication): Element[] {
   const value = `${containerAddress} . ${publication.containerPort}`;
-  const { protocol, hostAddress, hostPort } = publication;
+  const { hostAddress, hostPort } = publication;
+  const protocol = protocolNumber[publication.protocol];
   if (isIPv6(hostAddress)) return [];
   const own: Element = { set: 'own_ports', key: `${containerAddress} . ${protocol} . ${hostPort}`, comment: containerId };
   if (hostAddress === '' || hostAddress === '0.0.0.0') {

@@ -4,6 +4,7 @@ import { contains, parseAddress, parseBlock } from './ipv4.ts';
 import type { NetworkLog } from './log.ts';
 import type { Names } from './names.ts';
 import type { AddressPool, NetworkDefinition } from './port.ts';
+import { protocolNumber } from './protocol.ts';
 import { Resolver } from './resolver.ts';
 
 interface Running {
@@ -60,7 +61,7 @@ export class Resolvers implements AsyncDisposable {
         const resolver = await this.#openOne(network, pool);
         resolvers.push(resolver);
         if (resolver.port === 53) continue;
-        for (const protocol of ['udp', 'tcp']) {
+        for (const protocol of Object.values(protocolNumber)) {
           detours.push({ set: 'published_at', key: `${pool.gateway} . ${protocol} . 53`, value: `${pool.gateway} . ${resolver.port}`, comment: resolverComment });
         }
       }

@@ -1,3 +1,5 @@
+import { protocolNumber } from './protocol.ts';
+
 /**
  * The rules of one instance, as text for nft. They never change while Berth runs: a network or a published port is only
  * an element in these sets and maps. Applying the text again replaces the rules and keeps the elements.
@@ -73,7 +75,7 @@ table inet ${table} {
     meta nfproto ipv6 counter name drop_ipv6 drop
     ct state established,related accept
     iifname != @internal return
-    iifname . ip daddr @gateways meta l4proto { tcp, udp } ct original proto-dst 53 accept
+    iifname . ip daddr @gateways meta l4proto { ${protocolNumber.tcp}, ${protocolNumber.udp} } ct original proto-dst 53 accept
     counter name drop_host drop
   }
   chain forward_filter {
