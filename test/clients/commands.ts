@@ -24,7 +24,7 @@ export const commands: readonly CommandRow[] = [
   same('inspect (-s, -f)'),
   same('logs (-f, -t, --tail, --since, --until)'),
   same('attach (--detach-keys, --no-stdin, --sig-proxy)'),
-  same('exec (-i, -t, -d, -e, -u, -w, --detach-keys)', '`--privileged` adds nothing'),
+  same('exec (-i, -t, -d, -e, -u, -w, --detach-keys)', '`--privileged` in privileged containers only'),
   different('top', '`-ef` and `aux` only'),
   same('stats'),
   same('port'),

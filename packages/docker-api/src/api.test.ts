@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import { test } from 'node:test';
 import { createDockerApi } from './index.ts';
 import { absentTable } from './areas/absent.ts';
@@ -153,6 +153,41 @@ test('statistics: one shot, two samples, and zeros when nothing runs', limit, as
   assert.notEqual((await stats('stream=0'))['preread'], '0001-01-01T00:00:00Z');
   await api.call('POST', `/containers/${id}/kill`);
   assert.deepEqual((await stats('stream=0'))['pids_stats'], {});
+});
+
+test('a connection kept alive survives detached execs, paused attaches and other refusals', limit, async () => {
+  await using api = await openTestApi();
+  const id = await api.run(['sleep', '60']);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const send = (method: string, path: string, body?: object) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+      const request = httpRequest({ socketPath: api.socketPath, agent, method, path, headers }, (response) => {
+        let text = '';
+        response.on('data', (part) => (text += String(part)));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      });
+      request.on('error', reject);
+      request.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  for (let round = 0; round < 3; round++) {
+    const made = await send('POST', `/containers/${id}/exec`, { Cmd: ['true'] });
+    assert.equal((await send('POST', `/exec/${(JSON.parse(made.text) as { Id: string }).Id}/start`, { Detach: true })).status, 200);
+    assert.equal((await send('POST', '/containers/nosuch/attach')).status, 404);
+    assert.equal((await send('POST', `/containers/${id}/pause`)).status, 204);
+    assert.equal((await send('POST', `/containers/${id}/attach?stream=1&stdout=1`)).status, 409);
+    assert.equal((await send('POST', `/containers/${id}/unpause`)).status, 204);
+  }
+  agent.destroy();
+});
+
+test('an image for another machine counts as missing', limit, async () => {
+  await using api = await openTestApi();
+  const create = (platform: string) => api.call('POST', `/containers/create?platform=${platform}`, { Image: 'busybox', Cmd: ['true'] });
+  assert.equal((await create('linux/amd64')).status, 201);
+  const other = await create('linux/arm64');
+  assert.equal(other.status, 404);
+  assert.match(message(other), /its platform \(linux\/amd64\) does not match the specified platform \(linux\/arm64\)/);
 });
 
 test('the socket is made with its mode, refused when served, removed at the end', limit, async () => {

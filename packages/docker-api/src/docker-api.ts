@@ -116,7 +116,9 @@ function buildApp(context: Context): FastifyInstance {
     }
   });
   // The docker CLI compares this header to the letter: with a charset behind it, it would print error bodies as they are.
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    // A connection that was watched for a takeover, and then answered like any other, carries no second request.
+    if (isTakenOver(request.raw.socket)) reply.header('Connection', 'close');
     if (String(reply.getHeader('content-type') ?? '').startsWith('application/json')) reply.header('content-type', 'application/json');
     done();
   });
@@ -130,8 +132,6 @@ function buildApp(context: Context): FastifyInstance {
 }
 
 function answerError(context: Context, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  // What arrived after the request was not read as HTTP.
-  if (isTakenOver(request.raw.socket)) reply.header('Connection', 'close');
   if (error instanceof BodyTooLarge) {
     reply.header('Connection', 'close').code(413).send({ message: 'request body too large' });
     return;

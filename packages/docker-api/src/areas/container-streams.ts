@@ -21,9 +21,6 @@ export function containerStreamArea(app: FastifyInstance, context: Context): voi
     const detachKeys = parseDetachKeys(query.text('detachKeys') || defaultDetachKeys);
     const view = engine.container(request.params.id);
     const { id, terminal, openStdin } = view.definition;
-    if (view.state.phase === 'paused') {
-      throw invalid('paused', `container ${request.params.id} is paused, unpause the container before attach`);
-    }
     const stop = new AbortController();
     const streams = { stdin: query.flag('stdin') && openStdin, stdout: query.flag('stdout'), stderr: query.flag('stderr') };
     const attachment = await engine.attachContainer(id, {

@@ -1,6 +1,7 @@
 import { createContainerSchema, parseSignal, requireSignal } from '@berth/docker-wire';
 import { Fault, isFault } from '@berth/kit';
 import type { ContainerView } from '@berth/engine';
+import type { Image } from '@berth/images';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { jsonBody } from '../body.ts';
 import { listContainers, pruneFilter } from '../container-filters.ts';
@@ -29,7 +30,9 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     }
     if (body.Image === '') throw invalid('image-missing', 'no image specified');
     const minor = requestMinor(request.raw);
-    const mapped = mapContainer(body, name, engine.images.get(body.Image), engine, minor);
+    const image = engine.images.get(body.Image);
+    requirePlatform(image, body.Image, query.text('platform'));
+    const mapped = mapContainer(body, name, image, engine, minor);
     const made = await engine.createContainer(mapped.container).catch((error: unknown) => {
       // To the CLI a create that answers 404 means that the image has to be pulled.
       if (isFault(error) && error.kind === 'not-found' && error.code !== 'image-not-found') {
@@ -132,6 +135,19 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     const { deleted, reclaimedBytes } = await engine.pruneContainers(({ definition }) => matches(definition.createdAtMs, definition.labels));
     return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimedBytes };
   });
+}
+
+/** `--platform`: an image for another machine counts as missing, as with Docker. */
+function requirePlatform(image: Image, reference: string, wanted: string): void {
+  if (wanted === '') return;
+  const { os = 'linux', architecture = '' } = image.configuration;
+  const [wantedOs, wantedArchitecture = architecture] = wanted.toLowerCase().split('/');
+  if (wantedOs === os && wantedArchitecture === architecture) return;
+  throw new Fault(
+    'not-found',
+    'image-not-found',
+    `image with reference ${reference} was found but its platform (${os}/${architecture}) does not match the specified platform (${wanted})`,
+  );
 }
 
 /** `h` and `w` of a resize. */

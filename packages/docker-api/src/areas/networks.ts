@@ -118,6 +118,10 @@ export function newNetwork(body: CreateNetworkRequest): NewNetwork {
     if (only !== undefined && value !== only) throw notYet(`The network option ${name}=${value} is`);
     if (only === undefined && !knownOptions.has(name)) throw notYet(`The network option ${name} is`);
   }
+  const mtu = body.Options['com.docker.network.driver.mtu'];
+  if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) {
+    throw invalid('mtu-invalid', `invalid MTU: ${JSON.stringify(mtu)}: it must be a number from 68 to 65535`);
+  }
   const ipamDriver = body.IPAM?.Driver ?? '';
   if (ipamDriver !== '' && ipamDriver !== 'default') throw new Fault('not-found', 'driver-unknown', `plugin "${ipamDriver}" not found`);
   return {
