@@ -1,64 +1,390 @@
-import { Fault } from '@berth/kit';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { GuestConnection } from '@berth/guest-protocol';
+import { isFault } from '@berth/kit';
 import type { ContainerSpec, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
+import { findProcesses, hostMemory, processStartTicks } from '@berth/sys';
+import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
+import { Calm } from './calm.ts';
+import { Children } from './children.ts';
+import { Containers } from './containers.ts';
+import { chooseFlavor, flavorName } from './flavor.ts';
+import { buildGuard } from './guard.ts';
+import { Limiter } from './limiter.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
+import { Pool, type Recipe } from './pool.ts';
+import { vmPaths } from './qemu/launch.ts';
+import { ScratchMaker } from './scratch.ts';
+import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
+import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
+import { Templates } from './template/templates.ts';
+import type { Child, Mark } from './vm/child.ts';
+import { NicBay } from './vm/nic-bay.ts';
+import { VmProcess } from './vm/process.ts';
+import { readRecord, writeRecord } from './vm/record.ts';
+import { RunningVm } from './vm/running-vm.ts';
+import { Taps } from './vm/taps.ts';
 
-const unfinished = () => new Fault('unsupported', 'vm-failed', 'virtual machines are not available yet');
+/** How long a guest gets to write its file system back when a container has ended. */
+const SHUTDOWN_LIMIT_MS = 5_000;
+const DEFAULT_SCRATCH_BYTES = 10 * 2 ** 30;
+const DEFAULT_TEMPLATE_BUDGET_BYTES = 4 * 2 ** 30;
+const ADOPT_LIMIT_MS = 15_000;
 
 /** Every container a virtual machine of its own, cloned from a running template. */
 export class MicrovmRuntime implements Runtime {
   readonly name = 'microvm';
   readonly #options: MicrovmRuntimeOptions;
+  readonly #containers: Containers;
+  readonly #vms: string;
+  readonly #waiting: string;
+  readonly #instance: string;
+  readonly #calm = new Calm();
+  readonly #limiter: Limiter;
+  /** VMs of containers, and what of them is still ending. */
+  readonly #running = new Map<string, RunningVm>();
+  readonly #ending = new Map<string, { vm: VmProcess; done: Promise<void> }>();
+  /** Ids of VMs that this daemon has made or adopted. */
+  readonly #own = new Set<string>();
+  readonly #warming = new Set<Promise<void>>();
+  #facts!: HostFacts;
+  #verdict!: Verdict;
+  #taps!: Taps;
+  #children!: Children;
+  #scratch!: ScratchMaker;
+  #templates!: Templates;
+  #pool!: Pool;
+  #closed = false;
 
   private constructor(options: MicrovmRuntimeOptions) {
     this.#options = options;
+    this.#vms = join(options.runDirectory, 'vms');
+    this.#waiting = join(options.stateDirectory, 'waiting');
+    this.#containers = new Containers(join(options.stateDirectory, 'containers'));
+    this.#instance = createHash('sha256').update(resolve(options.stateDirectory)).digest('hex').slice(0, 10);
+    this.#limiter = new Limiter(options.pool?.parallel ?? Math.max(2, availableParallelism()));
+    mkdirSync(this.#vms, { recursive: true, mode: 0o700 });
+    mkdirSync(this.#waiting, { recursive: true, mode: 0o700 });
   }
 
   /**
    * Finds out whether KVM works, boots or verifies the default flavor's template. Faults: `qemu-missing`,
-   * `template-failed`.
+   * `template-failed`, `acceleration-missing`.
    */
   static async open(options: MicrovmRuntimeOptions, lifetime: { signal?: AbortSignal } = {}): Promise<MicrovmRuntime> {
     lifetime.signal?.throwIfAborted();
-    return new MicrovmRuntime(options);
+    const runtime = new MicrovmRuntime(options);
+    await runtime.#open(lifetime.signal);
+    return runtime;
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<void> {
+    const { stateDirectory, guest, log } = this.#options;
+    const progress = this.#options.progress ?? (() => undefined);
+    const abort = signal === undefined ? {} : { signal };
+    const [facts, guard, scratch] = await Promise.all([
+      hostFacts(),
+      buildGuard(join(stateDirectory, 'native'), abort),
+      ScratchMaker.open(join(stateDirectory, 'scratch'), this.#options.scratchBytes ?? DEFAULT_SCRATCH_BYTES),
+    ]);
+    this.#facts = facts;
+    this.#scratch = scratch;
+    const placeholder = join(stateDirectory, 'native', 'placeholder');
+    writeFileSync(placeholder, Buffer.alloc(512));
+    const directory = join(stateDirectory, 'templates');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const claim = (vmId: string) => void this.#own.add(vmId);
+    const builder = new TemplateBuilder({ templates: directory, vms: this.#vms, instance: this.#instance, guest, placeholder, guard, scratch, claim });
+    const flavor = (emulated: boolean) => chooseFlavor({ layers: 1, emulated, hostCpus: availableParallelism() });
+    this.#verdict = await decideAcceleration(this.#options.acceleration ?? 'auto', {
+      file: join(stateDirectory, 'acceleration.json'),
+      facts,
+      progress,
+      attempt: async () => {
+        const chosen = flavor(false);
+        await builder.boot(flavorTemplateName(chosen, templateKey(facts, guest, 'kvm')), chosen, 'kvm', { limitMs: KVM_LIMIT_MS, ...abort });
+      },
+    });
+    const { acceleration } = this.#verdict;
+    this.#taps = new Taps(this.#options.prefix);
+    this.#templates = new Templates({
+      directory,
+      builder,
+      acceleration,
+      key: templateKey(facts, guest, acceleration),
+      budgetBytes: this.#options.templateBudgetBytes ?? DEFAULT_TEMPLATE_BUDGET_BYTES,
+      log,
+    });
+    await this.#templates.sweep();
+    this.#children = new Children({
+      child: { vms: this.#vms, instance: this.#instance, acceleration, placeholder, guard, taps: this.#taps, claim },
+      templates: this.#templates,
+      scratch,
+      containers: this.#containers,
+      waiting: this.#waiting,
+      reserveBytes: this.#options.pool?.reserveBytes ?? Math.max(256 << 20, hostMemory().totalBytes * 0.05),
+    });
+    this.#pool = new Pool({
+      size: this.#options.pool?.size ?? 2,
+      images: this.#options.pool?.images ?? 4,
+      make: (recipe) => this.#limiter.run(() => this.#children.forPool(recipe), { urgent: false }),
+      discard: (child) => this.#children.discard(child),
+      hasRoom: () => this.#children.hasRoom(),
+      calm: () => this.#calm.settled(40, 1_500),
+      log,
+    });
+    progress(`preparing the template (${acceleration === 'kvm' ? 'KVM' : 'emulation'})`);
+    await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    signal?.throwIfAborted();
   }
 
   describe(): RuntimeFacts {
+    const emulated = this.#verdict.acceleration === 'tcg';
     return {
       name: this.name,
-      acceleration: 'tcg',
-      verdict: '',
-      version: '',
+      acceleration: this.#verdict.acceleration,
+      verdict: this.#verdict.reason,
+      version: this.#facts.qemuVersion,
       kernel: this.#options.guest.kernelVersion,
-      warnings: [],
-      status: [],
+      warnings: emulated ? ['Virtual machines are emulated in software here: slow, and not a security boundary.'] : [],
+      status: [
+        ...this.#templates.names.map((name) => ['Template', name] as const),
+        ...this.#pool.counts().map(({ recipe, ready }) => [`Pool ${flavorName(recipe.flavor)} ${recipe.key.slice(-6)}`, `${ready} ready`] as const),
+      ],
     };
   }
 
-  warm(_request: WarmRequest): void {}
-
-  async warmed(_options: { signal?: AbortSignal } = {}): Promise<void> {}
-
-  async start(_spec: ContainerSpec, _sink: OutputSink, _options: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
-    throw unfinished();
+  warm(request: WarmRequest): void {
+    if (this.#closed) return;
+    let recipe: Recipe;
+    try {
+      recipe = this.#recipe(request);
+    } catch {
+      return;
+    }
+    const work = this.#warm(recipe)
+      .catch((error: unknown) => this.#options.log('warn', `an image could not be warmed: ${String(error)}`))
+      .finally(() => this.#warming.delete(work));
+    this.#warming.add(work);
   }
 
-  async adopt(_id: RunningId, _sink: OutputSink, _options: { signal?: AbortSignal } = {}): Promise<RunningContainer | undefined> {
+  async warmed(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const all = Promise.all(this.#warming).then(() => this.#pool.filled());
+    if (options.signal === undefined) return await all;
+    const { signal } = options;
+    signal.throwIfAborted();
+    const { promise, reject } = Promise.withResolvers<never>();
+    const stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    await Promise.race([all, promise]).finally(() => signal.removeEventListener('abort', stop));
+  }
+
+  start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
+    return this.#calm.during(() => this.#start(spec, sink, options.signal));
+  }
+
+  async #start(spec: ContainerSpec, sink: OutputSink, signal: AbortSignal | undefined): Promise<RunningContainer> {
+    signal?.throwIfAborted();
+    const from = performance.now();
+    const phases: { phase: string; atMs: number }[] = [];
+    const mark: Mark = (phase) => phases.push({ phase, atMs: performance.now() - from });
+    const { id } = spec;
+    await this.#ending.get(id)?.done;
+    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits });
+    const restarted = this.#containers.hasScratch(id);
+    await this.#scratch.checkRoom();
+    mark('admitted');
+    let child = restarted ? undefined : this.#pool.take(recipe.key);
+    const source = child === undefined ? 'clone' : 'pool';
+    try {
+      if (child === undefined) child = await this.#limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
+      else {
+        mark('taken');
+        this.#children.adopted(child);
+        this.#containers.assign(id, child.record.id);
+        renameSync(child.record.scratch, this.#containers.scratch(id));
+      }
+      child.record = { ...child.record, container: id, scratch: this.#containers.scratch(id) };
+      writeRecord(child.vm.paths.directory, child.record);
+      mark('assigned');
+      signal?.throwIfAborted();
+      const nics = new NicBay(this.#taps, child.vm, child.record);
+      await nics.attachAll(spec.networks);
+      mark('connected');
+      const { startedAtMs } = await this.#agentStart(child, spec);
+      mark('executed');
+      signal?.throwIfAborted();
+      this.#options.onTrace?.({ id, source, phases });
+      this.warm({ rootfs: spec.rootfs, ...spec.limits });
+      return this.#hold(id, child, nics, startedAtMs, sink);
+    } catch (error) {
+      if (child !== undefined) {
+        await child.agent[Symbol.asyncDispose]();
+        await child.vm.destroy();
+      }
+      if (restarted) this.#containers.release(id);
+      else await this.#containers.remove(id);
+      throw error;
+    }
+  }
+
+  async #agentStart(child: Child, spec: ContainerSpec): Promise<{ startedAtMs: number }> {
+    try {
+      return await child.agent.start(spec);
+    } catch (error) {
+      if (isFault(error) && error.code !== 'agent-lost') throw error;
+      throw child.vm.failure('the virtual machine ended while its container was being started', error);
+    }
+  }
+
+  async adopt(id: RunningId, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer | undefined> {
+    const vmId = this.#containers.vmOf(id);
+    if (vmId === undefined) return undefined;
+    const paths = vmPaths(join(this.#vms, vmId));
+    const record = readRecord(paths.directory);
+    const vm = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
+    if (record === undefined || vm === undefined) return undefined;
+    const agent = vm.connectAgent();
+    const limit = AbortSignal.timeout(ADOPT_LIMIT_MS);
+    try {
+      const state = await agent.hello({ resume: true, signal: options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]) });
+      if ((state.phase === 'running' || state.phase === 'exited') && state.startedAtMs !== undefined) {
+        this.#own.add(record.id);
+        return this.#hold(id, { vm, agent, record }, new NicBay(this.#taps, vm, record), state.startedAtMs, sink);
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      this.#options.log('warn', `the virtual machine of container ${id.slice(0, 12)} does not answer: ${String(error)}`);
+    }
+    // Started by nobody, or beyond help: nothing of the container runs.
+    await agent[Symbol.asyncDispose]();
+    await vm.destroy();
+    this.#containers.release(id);
     return undefined;
   }
 
   async list(): Promise<RunningId[]> {
-    return [];
+    return this.#containers.list();
   }
 
-  async stopLeftovers(_id: RunningId): Promise<void> {}
-
-  async remove(_id: RunningId): Promise<void> {}
-
-  async sweep(_known: ReadonlySet<RunningId>): Promise<void> {}
-
-  async writableSize(_id: RunningId): Promise<number> {
-    return 0;
+  async stopLeftovers(id: RunningId): Promise<void> {
+    const running = this.#running.get(id);
+    if (running !== undefined) await running.destroy();
+    await this.#ending.get(id)?.done;
+    const vmId = this.#containers.vmOf(id);
+    if (vmId === undefined) return;
+    await this.#endVm(vmId);
+    this.#containers.release(id);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async remove(id: RunningId): Promise<void> {
+    // What it would still write, nobody will read.
+    const ending = this.#ending.get(id);
+    ending?.vm.kill();
+    await ending?.done;
+    await this.stopLeftovers(id);
+    await this.#containers.remove(id);
+  }
+
+  async sweep(known: ReadonlySet<RunningId>): Promise<void> {
+    for (const id of this.#containers.list()) if (!known.has(id)) await this.remove(id);
+    const kept = new Set(this.#containers.list().map((id) => this.#containers.vmOf(id)));
+    const foreign = (vmId: string) => !kept.has(vmId) && !this.#own.has(vmId);
+    for (const vmId of readdirSync(this.#vms)) if (foreign(vmId)) await this.#endVm(vmId);
+    // A QEMU whose directory is gone.
+    const mark = `berth.${this.#instance}.`;
+    const strays = findProcesses((args) => args[1] === '-name' && (args[2] ?? '').startsWith(mark) && foreign((args[2] ?? '').slice(mark.length)));
+    for (const pid of strays) process.kill(pid, 'SIGKILL');
+    await this.#children.sweep();
+  }
+
+  writableSize(id: RunningId): Promise<number> {
+    return this.#scratch.usedBytes(this.#containers.scratch(id));
+  }
+
+  /** Ends the pool; containers keep running. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.allSettled(this.#warming);
+    await this.#pool.close();
+    await Promise.allSettled([...this.#ending.values()].map((ending) => ending.done));
+    await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
+  }
+
+  #recipe(request: WarmRequest): Recipe {
+    const { layers } = request.rootfs;
+    const flavor = chooseFlavor({
+      layers: layers.length,
+      emulated: this.#verdict.acceleration === 'tcg',
+      hostCpus: availableParallelism(),
+      ...(request.memoryBytes === undefined ? {} : { memoryBytes: request.memoryBytes }),
+      ...(request.cpus === undefined ? {} : { cpus: request.cpus }),
+    });
+    return { key: this.#templates.imageName(flavor, layers), flavor, layers };
+  }
+
+  async #warm(recipe: Recipe): Promise<void> {
+    await this.#calm.settled(40, 1_500);
+    await this.#children.prepare(recipe);
+    this.#pool.want(recipe);
+  }
+
+  async #onDemand(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
+    mark('admitted');
+    try {
+      this.#children.checkRoom();
+    } catch (error) {
+      // Children that wait for nobody in particular give way.
+      if (!(await this.#pool.drain())) throw error;
+    }
+    return await this.#children.forContainer(id, recipe, mark);
+  }
+
+  /** From here on the container has its VM. */
+  #hold(id: string, child: Child, nics: NicBay, startedAtMs: number, sink: OutputSink): RunningVm {
+    const { vm, agent } = child;
+    const running = new RunningVm({ id, vm, agent, nics, startedAtMs, sink, destroy: async (current) => this.#end(id, vm, nics, current) });
+    this.#running.set(id, running);
+    return running;
+  }
+
+  /**
+   * Cuts it off the networks at once. The guest's file system is written back behind the caller's back, since somebody
+   * may be waiting for the container to be gone; whoever needs the writable layer next waits for `#ending`.
+   */
+  #end(id: string, vm: VmProcess, nics: NicBay, agent: GuestConnection): void {
+    nics.detachAll();
+    this.#running.delete(id);
+    const done = (async () => {
+      const limit = AbortSignal.timeout(SHUTDOWN_LIMIT_MS);
+      const late = new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve(), { once: true }));
+      await Promise.race([agent.shutdown().catch(() => undefined).then(() => vm.ended), vm.ended, late]);
+      await agent[Symbol.asyncDispose]();
+      await vm.destroy();
+      if (this.#ending.get(id)?.vm === vm) this.#containers.release(id);
+    })()
+      .catch((error: unknown) => this.#options.log('error', `a virtual machine could not be ended: ${String(error)}`))
+      .finally(() => {
+        if (this.#ending.get(id)?.vm === vm) this.#ending.delete(id);
+      });
+    this.#ending.set(id, { vm, done });
+  }
+
+  /** Ends a VM of an earlier daemon, whatever is left of it. */
+  async #endVm(vmId: string): Promise<void> {
+    const paths = vmPaths(join(this.#vms, vmId));
+    const record = readRecord(paths.directory);
+    const known = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
+    if (known !== undefined) await known.destroy();
+    // Started, but its pid was never written down.
+    const name = `berth.${this.#instance}.${vmId}`;
+    for (const pid of findProcesses((args) => args[1] === '-name' && args[2] === name)) {
+      await VmProcess.find(pid, processStartTicks(pid) ?? -1, paths)?.destroy();
+    }
+    await rm(paths.directory, { recursive: true, force: true });
+  }
 }

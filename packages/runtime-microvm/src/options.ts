@@ -10,6 +10,8 @@ export interface Guest {
   readonly agentVersion: string;
   /** Changes whenever kernel or initramfs change: templates are kept under it. */
   readonly key: string;
+  /** What the kernel is told under each acceleration. */
+  readonly commandLine: { readonly kvm: string; readonly tcg: string };
 }
 
 export interface PoolOptions {

@@ -1,0 +1,130 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hostMemory } from '@berth/sys';
+import type { Containers } from './containers.ts';
+import { faults } from './faults.ts';
+import type { Recipe } from './pool.ts';
+import type { ScratchMaker } from './scratch.ts';
+import type { Template } from './template/manifest.ts';
+import type { Templates } from './template/templates.ts';
+import { type Child, type ChildDeps, makeChild, type Mark } from './vm/child.ts';
+
+/** What a clone takes of the host's memory before its container has done anything. */
+const CLONE_BYTES = 64 << 20;
+
+export interface ChildrenDeps {
+  readonly child: ChildDeps;
+  readonly templates: Templates;
+  readonly scratch: ScratchMaker;
+  readonly containers: Containers;
+  /** Writable layers of children that have no container yet. */
+  readonly waiting: string;
+  readonly reserveBytes: number;
+}
+
+/** Makes clones, for a container at once or for the pool, with a writable layer each. */
+export class Children {
+  readonly #deps: ChildrenDeps;
+  readonly #ready = new Set<string>();
+  readonly #scratches = new Set<string>();
+  #made = 0;
+  #underway = 0;
+
+  constructor(deps: ChildrenDeps) {
+    this.#deps = deps;
+  }
+
+  /** The image's own template exists, so that a clone of it needs no mounting. */
+  async prepare(recipe: Recipe): Promise<void> {
+    await this.#deps.templates.image(recipe.flavor, recipe.layers);
+    this.#ready.add(recipe.key);
+  }
+
+  /** Whether the pool may have one more. */
+  hasRoom(): boolean {
+    return this.#roomBytes() > 4 * CLONE_BYTES;
+  }
+
+  /** Fault `memory-exhausted`. */
+  checkRoom(): void {
+    const room = this.#roomBytes();
+    if (room < CLONE_BYTES) throw faults.memoryExhausted(CLONE_BYTES, Math.max(0, room));
+  }
+
+  /** A child for this container, which keeps its writable layer if it has one. */
+  async forContainer(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
+    const { containers, scratch } = this.#deps;
+    const path = containers.scratch(id);
+    if (!containers.hasScratch(id)) {
+      containers.assign(id, '');
+      await scratch.make(path);
+      mark('layer made');
+    }
+    // An image seen for the first time is mounted in a clone of the plain template: sooner than its own would be made.
+    const template = this.#ready.has(recipe.key)
+      ? await this.#deps.templates.image(recipe.flavor, recipe.layers)
+      : await this.#deps.templates.flavor(recipe.flavor);
+    mark('template');
+    return await this.#make(template, recipe, path, mark, (vmId) => containers.assign(id, vmId), id);
+  }
+
+  /** A child for whoever comes. */
+  async forPool(recipe: Recipe): Promise<Child> {
+    const template = await this.#deps.templates.image(recipe.flavor, recipe.layers);
+    const path = join(this.#deps.waiting, `${process.pid}-${this.#made++}`);
+    this.#scratches.add(path);
+    try {
+      await this.#deps.scratch.make(path);
+      return await this.#make(template, recipe, path, () => undefined, () => undefined);
+    } catch (error) {
+      this.#scratches.delete(path);
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  /** The child's layer is a container's now. */
+  adopted(child: Child): void {
+    this.#scratches.delete(child.record.scratch);
+  }
+
+  async discard(child: Child): Promise<void> {
+    await child.agent[Symbol.asyncDispose]();
+    await child.vm.destroy();
+    this.#scratches.delete(child.record.scratch);
+    await rm(child.record.scratch, { force: true });
+  }
+
+  /** Removes layers that waited for a container under an earlier daemon. */
+  async sweep(): Promise<void> {
+    for (const name of await readdir(this.#deps.waiting)) {
+      const path = join(this.#deps.waiting, name);
+      if (!this.#scratches.has(path)) await rm(path, { force: true });
+    }
+  }
+
+  async #make(template: Template, recipe: Recipe, scratch: string, mark: Mark, assign: (vmId: string) => void, container?: string): Promise<Child> {
+    this.checkRoom();
+    this.#underway++;
+    try {
+      const request = { flavor: recipe.flavor, layers: recipe.layers, scratch, assign, ...(container === undefined ? {} : { container }) };
+      try {
+        return await makeChild(this.#deps.child, { ...request, template }, mark);
+      } catch (error) {
+        // Damage shows as anything at all. If that isn't it, the next clone wouldn't fare better.
+        if (!(await this.#deps.templates.suspect(template))) throw error;
+        const again = template.layers > 0
+          ? await this.#deps.templates.image(recipe.flavor, recipe.layers)
+          : await this.#deps.templates.flavor(recipe.flavor);
+        return await makeChild(this.#deps.child, { ...request, template: again }, mark);
+      }
+    } finally {
+      this.#underway--;
+    }
+  }
+
+  /** Memory that may still be used, with room kept for the clones that are just being made. */
+  #roomBytes(): number {
+    return hostMemory().availableBytes - this.#deps.reserveBytes - Math.max(0, this.#underway - 1) * CLONE_BYTES;
+  }
+}

@@ -1,0 +1,61 @@
+import { faults } from './faults.ts';
+
+const MIB = 1 << 20;
+
+/** A named size of virtual machine: what a template is booted with. */
+export interface Flavor {
+  readonly memoryMib: number;
+  readonly vcpus: number;
+  /** Block devices for layers. */
+  readonly layerSlots: number;
+  /** Network devices; the first is there from the start, the others are for `connectNetwork`. */
+  readonly nics: number;
+}
+
+const MEMORY_LADDER_MIB = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
+const VCPU_LADDER = [1, 2, 4, 8, 16, 32];
+const DEFAULT_MEMORY_MIB = 1024;
+
+/**
+ * A microvm has 24 virtio-mmio places with its second interrupt controller. One each goes to the agent's port, the balloon
+ * and the writable layer; the rest is shared by layers and networks, in three arrangements, since each costs memory.
+ */
+const PLACES = [
+  { layerSlots: 5, nics: 4 },
+  { layerSlots: 17, nics: 4 },
+  { layerSlots: 20, nics: 1 },
+] as const;
+
+export const MAX_LAYERS = 20;
+
+/** What the guest itself needs beside the container's limit: kernel, agent and the tables for its memory. */
+export function guestOverheadMib(memoryMib: number): number {
+  return 56 + Math.ceil(memoryMib / 48);
+}
+
+/** The smallest flavor with room for what is asked. Faults: `flavor-missing`, `too-many-layers`. */
+export function chooseFlavor(request: { memoryBytes?: number; cpus?: number; layers: number; emulated: boolean; hostCpus: number }): Flavor {
+  const places = PLACES.find((place) => place.layerSlots >= request.layers);
+  if (places === undefined) throw faults.tooManyLayers(request.layers, MAX_LAYERS);
+  let memoryMib: number | undefined = DEFAULT_MEMORY_MIB;
+  if (request.memoryBytes !== undefined && request.memoryBytes > 0) {
+    const limitMib = Math.ceil(request.memoryBytes / MIB);
+    memoryMib = MEMORY_LADDER_MIB.find((size) => size - guestOverheadMib(size) >= limitMib);
+    if (memoryMib === undefined) throw faults.flavorMissing(`no virtual machine is large enough for a limit of ${limitMib} MiB`);
+  }
+  // A fraction above a whole number needs the next CPU; the rest is a limit inside the guest.
+  const wanted = request.cpus === undefined || request.cpus <= 0 ? defaultVcpus(request) : Math.ceil(request.cpus);
+  const most = Math.max(1, request.hostCpus);
+  const vcpus = VCPU_LADDER.find((count) => count >= Math.min(wanted, most)) ?? most;
+  return { memoryMib, vcpus: Math.min(vcpus, most), ...places };
+}
+
+/** Under emulation each vCPU is a thread that translates for itself: one unless more are asked for. */
+function defaultVcpus(request: { emulated: boolean; hostCpus: number }): number {
+  return request.emulated ? 1 : Math.min(2, request.hostCpus);
+}
+
+/** `1024m-1c-5l`: part of file names and of what `docker info` shows. */
+export function flavorName(flavor: Flavor): string {
+  return `${flavor.memoryMib}m-${flavor.vcpus}c-${flavor.layerSlots}l`;
+}

@@ -1,0 +1,63 @@
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DetachedProcess, listenUnix, processStartTicks, spawnDetached } from '@berth/sys';
+import { commandLine, type Machine } from './command-line.ts';
+
+export const QEMU = 'qemu-system-x86_64';
+
+/** Paths that belong to one virtual machine while it runs. */
+export interface VmPaths {
+  readonly directory: string;
+  readonly agent: string;
+  readonly monitor: string;
+  readonly log: string;
+}
+
+export function vmPaths(directory: string): VmPaths {
+  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log') };
+}
+
+export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd'> {
+  readonly paths: VmPaths;
+  readonly tap: number | undefined;
+  /** The saved device state, for a clone. */
+  readonly state: string | undefined;
+  /** Preloaded library that keeps a clone's hands off the template's file. */
+  readonly guard: string | undefined;
+}
+
+export interface Launched extends DetachedProcess {
+  /** With the pid, the process's identity across restarts of the daemon. */
+  readonly startTicks: number;
+}
+
+/**
+ * Starts QEMU. Both its sockets are listening when this returns, before QEMU itself has run: who connects just waits.
+ * The tap's descriptor is the caller's to close.
+ */
+export async function launch(options: Launch): Promise<Launched> {
+  mkdirSync(options.paths.directory, { recursive: true, mode: 0o700 });
+  const opened: number[] = [];
+  const open = (fd: number) => {
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    for (const path of [options.paths.agent, options.paths.monitor]) rmSync(path, { force: true });
+    const inherit = [open(listenUnix(options.paths.agent)), open(listenUnix(options.paths.monitor))];
+    const place = (fd: number | undefined) => (fd === undefined ? undefined : 2 + inherit.push(fd));
+    const tapFd = place(options.tap);
+    const incomingFd = place(options.state === undefined ? undefined : open(openSync(options.state, 'r')));
+    const args = commandLine({ ...options, agentFd: 3, monitorFd: 4, tapFd, incomingFd });
+    const env = {
+      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+      // Few threads share little: one arena instead of one for each of them.
+      MALLOC_ARENA_MAX: '1',
+      ...(options.guard === undefined ? {} : { LD_PRELOAD: options.guard, BERTH_RAM: options.ram.path }),
+    };
+    const started = await spawnDetached(QEMU, args, { inherit, log: open(openSync(options.paths.log, 'w', 0o600)), env });
+    return { ...started, startTicks: processStartTicks(started.pid) ?? 0 };
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}

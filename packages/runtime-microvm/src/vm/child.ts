@@ -1,0 +1,113 @@
+import { closeSync, mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GuestConnection } from '@berth/guest-protocol';
+import { isFault } from '@berth/kit';
+import type { LayerFile } from '@berth/runtime';
+import type { Flavor } from '../flavor.ts';
+import { freshIdentity, newVmId } from '../identity.ts';
+import { vmPaths } from '../qemu/launch.ts';
+import type { Template } from '../template/manifest.ts';
+import { VmProcess } from './process.ts';
+import { type VmRecord, writeRecord } from './record.ts';
+import type { Taps } from './taps.ts';
+
+/** How long a clone may take to come up before it counts as broken. */
+const CLONE_LIMIT_MS = 30_000;
+
+export interface ChildDeps {
+  readonly vms: string;
+  readonly instance: string;
+  readonly acceleration: 'kvm' | 'tcg';
+  readonly placeholder: string;
+  readonly guard: string;
+  readonly taps: Taps;
+  /** Remembers that a VM is this daemon's. */
+  readonly claim: (vmId: string) => void;
+}
+
+/** A clone that waits: file systems mounted, the container's first process forked, nothing of a tenant's in it. */
+export interface Child {
+  readonly vm: VmProcess;
+  readonly agent: GuestConnection;
+  record: VmRecord;
+}
+
+/** Where a start's time went. */
+export type Mark = (phase: string) => void;
+
+/**
+ * Makes a clone of a template with this writable layer. `template.layers` of 0 with layers given: they are mounted now.
+ * Leaves nothing behind when it fails (the scratch file is the caller's).
+ */
+export async function makeChild(
+  deps: ChildDeps,
+  request: { template: Template; flavor: Flavor; layers: readonly LayerFile[]; scratch: string; container?: string; assign: (vmId: string) => void },
+  mark: Mark,
+): Promise<Child> {
+  const id = newVmId();
+  deps.claim(id);
+  const paths = vmPaths(join(deps.vms, id));
+  const tap = deps.taps.open(id, 0, { vnetHeader: true });
+  let vm: VmProcess | undefined;
+  try {
+    const intent: VmRecord = {
+      id,
+      flavor: request.flavor,
+      pid: 0,
+      startTicks: 0,
+      scratch: request.scratch,
+      nics: [{ index: 0, tap: tap.name }],
+      ...(request.container === undefined ? {} : { container: request.container }),
+    };
+    mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
+    writeRecord(paths.directory, intent);
+    request.assign(id);
+    vm = await VmProcess.launch({
+      name: `berth.${deps.instance}.${id}`,
+      kernel: '',
+      initramfs: '',
+      kernelArguments: '',
+      flavor: request.flavor,
+      acceleration: deps.acceleration,
+      ram: { path: request.template.ram, shared: false },
+      layers: request.layers.map((layer) => layer.path),
+      scratch: request.scratch,
+      placeholder: deps.placeholder,
+      paths,
+      tap: tap.fd,
+      state: request.template.state,
+      guard: deps.guard,
+    });
+    const record = { ...intent, pid: vm.pid, startTicks: vm.startTicks };
+    writeRecord(paths.directory, record);
+    mark('spawned');
+    await vm.running(CLONE_LIMIT_MS);
+    mark('restored');
+    const agent = vm.connectAgent();
+    try {
+      await agent.hello({ signal: AbortSignal.timeout(CLONE_LIMIT_MS) });
+      mark('hello');
+      if (request.template.layers === 0 && request.layers.length > 0) {
+        await agent.mountLayers(request.layers.map((_, index) => ({ device: { index } })));
+        mark('layers mounted');
+      }
+      // After the last restore and before any tenant's code: from here on this machine is no other's twin.
+      await agent.personalise(freshIdentity());
+      mark('personalised');
+      await agent.prepare({ scratch: { index: request.flavor.layerSlots }, format: false });
+      mark('prepared');
+    } catch (error) {
+      await agent[Symbol.asyncDispose]();
+      if (isFault(error) && error.code !== 'agent-lost') throw error;
+      throw vm.failure('the virtual machine did not get ready', error);
+    }
+    return { vm, agent, record };
+  } catch (error) {
+    await vm?.destroy();
+    await rm(paths.directory, { recursive: true, force: true });
+    throw error;
+  } finally {
+    closeSync(tap.fd);
+  }
+}
