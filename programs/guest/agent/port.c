@@ -31,6 +31,8 @@ static struct writer queue;
 static size_t queue_sent;
 static bool greeted;
 static bool is_socket;
+/* A HELLO came before the driver had heard that the host is there: the hang-up it still reports is an old one. */
+static bool ahead;
 
 /* A message arriving in several frames. */
 static struct writer partial;
@@ -183,6 +185,7 @@ static void port_frame(void *context, const struct frame *frame)
 static void port_hang_up(void)
 {
 	greeted = false;
+	ahead = false;
 	queue_drop();
 	writer_free(&partial);
 	frame_parser_reset(&parser);
@@ -215,9 +218,17 @@ static void port_ready(struct source *source, uint32_t events)
 		}
 	}
 	if (events & (EPOLLHUP | EPOLLERR)) {
-		port_hang_up();
+		/*
+		 * Bytes and the news of a connection take different queues into the guest, and the bytes may be first. So what
+		 * comes together with bytes is no end; the next HELLO puts everything straight anyway.
+		 */
+		if (is_socket || !(events & EPOLLIN || ahead))
+			port_hang_up();
+		else
+			ahead = true;
 		return;
 	}
+	ahead = false;
 	port_flush_now();
 	if (port_has_room())
 		output_pump();
