@@ -77,6 +77,8 @@ async function serve(options: BerthdOptions, progress: Progress, log: Logger): P
   };
   file.write(facts);
   log.info({ version: facts.version, commit: facts.commit, options }, 'starting');
+  // Whatever is being waited for, an event loop with nothing in it must not end the daemon.
+  const alive = setInterval(() => undefined, 2 ** 30);
   let composition: Composition | undefined;
   try {
     composition = await compose(options, facts, { log, progress: (doing) => progress.tell({ doing }), signal: stop.signal });
@@ -90,6 +92,7 @@ async function serve(options: BerthdOptions, progress: Progress, log: Logger): P
     log.info({ signal }, 'stopping');
     file.write({ ...facts, phase: 'stopping' });
   } finally {
+    clearInterval(alive);
     setTimeout(() => {
       log.error({ limitMs: STOP_LIMIT_MS }, 'could not give everything back in time; the next start will');
       file.remove();
