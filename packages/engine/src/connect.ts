@@ -1,8 +1,8 @@
 import { bounded } from './bounded.ts';
-import type { Container } from './container.ts';
+import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitNetwork } from './emit.ts';
-import { allocate, free, linked, managedFiles } from './endpoints.ts';
+import { allocate, announceOne, free, managedFiles, publish, wayOut } from './endpoints.ts';
 import { alreadyConnected, notConnected, privateNetwork, startRemoving } from './faults.ts';
 import { resolveRequest } from './network-requests.ts';
 import type { StoredNetwork } from './network-table.ts';
@@ -19,16 +19,18 @@ export function connectNetwork(deps: Deps, container: Container, request: Networ
     if (before.some(({ networkId }) => networkId === network.id)) throw alreadyConnected(container.name, network.name);
     if (network.driver === 'none' || before.some(({ networkId }) => deps.networks.byId(networkId)?.driver === 'none')) throw privateNetwork();
     const run = container.current;
+    const leading = wayOut(deps, container);
     const joined = run === undefined ? settings : allocate(deps, container, settings, before);
     container.endpoints = [...before, joined];
     try {
       await save(deps, container, '');
       if (run !== undefined && joined.endpoint !== undefined) {
-        const leadsOut = !network.internal && linked(deps, container).filter((one) => !one.network.internal).length === 1;
-        const nic = deps.networking.nic(network, joined.endpoint, joined.nic ?? '', leadsOut);
+        const isWayOut = wayOut(deps, container)?.endpoint === joined.endpoint;
+        const nic = deps.networking.nic(network, joined.endpoint, joined.nic ?? '', isWayOut);
         await bounded(run.running.connectNetwork(nic), deps.limits.callMs, 'joining the network');
-        deps.networking.announce(joined.endpoint);
+        announceOne(deps, container, joined.endpoint);
         await bounded(run.running.updateFiles(managedFiles(deps, container)), deps.limits.callMs, 'rewriting /etc/hosts');
+        if (leading === undefined && isWayOut) await movePorts(deps, container);
       }
     } catch (error) {
       container.endpoints = before;
@@ -46,11 +48,37 @@ export function disconnectNetwork(deps: Deps, container: Container, network: Sto
     const settings = container.endpoints.find(({ networkId }) => networkId === network.id);
     if (settings === undefined) throw notConnected(container.id, network.name);
     const run = container.current;
-    if (run !== undefined && network.driver === 'bridge') await bounded(run.running.disconnectNetwork(network.id), deps.limits.callMs, 'leaving the network');
+    const leading = wayOut(deps, container);
+    if (run !== undefined && network.driver === 'bridge') {
+      await bounded(run.running.disconnectNetwork(network.id), deps.limits.callMs, 'leaving the network');
+    }
     container.endpoints = container.endpoints.filter((other) => other !== settings);
     free(deps, settings);
     await save(deps, container, '');
-    if (run !== undefined) await bounded(run.running.updateFiles(managedFiles(deps, container)), deps.limits.callMs, 'rewriting /etc/hosts');
+    if (run !== undefined) {
+      if (leading?.network.id === network.id) await replaceWayOut(deps, container, run);
+      await bounded(run.running.updateFiles(managedFiles(deps, container)), deps.limits.callMs, 'rewriting /etc/hosts');
+    }
     emitNetwork(deps, network, 'disconnect', container.id);
   });
+}
+
+/** The network with the default route is gone: the next one that leads out takes over, by being plugged in anew. */
+async function replaceWayOut(deps: Deps, container: Container, run: Run): Promise<void> {
+  const next = wayOut(deps, container);
+  if (next !== undefined) {
+    await bounded(run.running.disconnectNetwork(next.network.id), deps.limits.callMs, 'replacing the default route');
+    const nic = deps.networking.nic(next.network, next.endpoint, next.nic, true);
+    await bounded(run.running.connectNetwork(nic), deps.limits.callMs, 'replacing the default route');
+  }
+  await movePorts(deps, container);
+}
+
+/** Published ports follow the way out, and keep their numbers. */
+async function movePorts(deps: Deps, container: Container): Promise<void> {
+  if (container.definition.ports.length === 0) return;
+  const { publications } = container;
+  await bounded(deps.networking.unpublish(container.id), deps.limits.callMs, 'closing ports');
+  container.publications = await bounded(publish(deps, container, publications), deps.limits.callMs, 'opening ports');
+  await save(deps, container, '');
 }

@@ -77,25 +77,30 @@ export function linked(deps: Deps, container: Container): ActiveEndpoint[] {
   return active(deps, container).filter(({ network }) => network.driver === 'bridge');
 }
 
-/** The default route goes through the first network that leads out. */
+/** The first network that leads out: the default route goes through it, and published ports come in there. */
+export function wayOut(deps: Deps, container: Container): ActiveEndpoint | undefined {
+  return linked(deps, container).find(({ network }) => !network.internal);
+}
+
 export function nics(deps: Deps, container: Container): NicSpec[] {
-  const endpoints = linked(deps, container);
-  const gateway = endpoints.find(({ network }) => !network.internal);
-  return endpoints.map((one) => deps.networking.nic(one.network, one.endpoint, one.nic, one === gateway));
+  const gateway = wayOut(deps, container)?.endpoint;
+  return linked(deps, container).map((one) => deps.networking.nic(one.network, one.endpoint, one.nic, one.endpoint === gateway));
 }
 
 /** Makes the names resolvable and the name-server choices known; called when the container is about to run. */
 export function announce(deps: Deps, container: Container): void {
-  for (const { endpoint } of linked(deps, container)) {
-    if (container.definition.dns.length > 0) deps.networking.setUpstreams(endpoint, container.definition.dns);
-    deps.networking.announce(endpoint);
-  }
+  for (const { endpoint } of linked(deps, container)) announceOne(deps, container, endpoint);
 }
 
-/** Publishes the container's ports at its first address that leads out; nothing without ports or such an address. */
+export function announceOne(deps: Deps, container: Container, endpoint: EndpointDefinition): void {
+  if (container.definition.dns.length > 0) deps.networking.setUpstreams(endpoint, container.definition.dns);
+  deps.networking.announce(endpoint);
+}
+
+/** Publishes the container's ports at its way out; nothing without ports or such a way. */
 export async function publish(deps: Deps, container: Container, preferred: readonly PortPublication[] = []): Promise<readonly PortPublication[]> {
   const { ports } = container.definition;
-  const target = linked(deps, container).find(({ network }) => !network.internal);
+  const target = wayOut(deps, container);
   if (ports.length === 0 || target === undefined) return [];
   return await deps.networking.publish(container.id, target.endpoint.ipv4.address, ports, preferred);
 }

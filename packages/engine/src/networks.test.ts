@@ -123,6 +123,25 @@ test('ports: published while it runs, refused when taken, free after', { timeout
   await t.engine.startContainer('b1');
 });
 
+test('the way out moves to the next network, and published ports with it', { timeout: 20_000 }, async () => {
+  await using t = await openTestEngine();
+  await t.engine.createNetwork(network('inside', { internal: true }));
+  await t.engine.createNetwork(network('other'));
+  const ports = [{ protocol: 'tcp' as const, containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }];
+  const { id } = await t.engine.createContainer(t.container(['sleep', '1000'], { ports, networks: [{ network: 'inside', aliases: [] }] }));
+  await t.engine.startContainer(id);
+  assert.deepEqual(t.engine.container(id).publications, []);
+  await t.engine.connectNetwork('bridge', id, { aliases: [] });
+  await t.engine.connectNetwork('other', id, { aliases: [] });
+  const [publication] = t.engine.container(id).publications;
+  assert.equal(publication?.containerPort, 80);
+  await t.engine.disconnectNetwork('bridge', id, { force: false });
+  assert.deepEqual(t.engine.container(id).publications, [publication]);
+  await t.engine.disconnectNetwork('other', id, { force: false });
+  assert.deepEqual(t.engine.container(id).publications, []);
+  assert.equal(t.networking.published.get(id)?.length ?? 0, 0);
+});
+
 test('a rename is seen by name service', { timeout: 20_000 }, async () => {
   await using t = await openTestEngine();
   await t.engine.createNetwork(network('n'));
