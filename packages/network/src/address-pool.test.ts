@@ -8,7 +8,14 @@ import { Segment } from './segment.ts';
 
 /** A small pool: subnet, gateway in it, perhaps a range within and reserved addresses. */
 const pools = fc
-  .record({ base: fc.integer({ min: 0x0a000000, max: 0x0affffff }), prefix: fc.integer({ min: 23, max: 30 }), narrower: fc.integer({ min: 0, max: 4 }), at: fc.nat(), gateway: fc.nat(), reserved: fc.array(fc.nat(), { maxLength: 4 }) })
+  .record({
+    base: fc.integer({ min: 0x0a000000, max: 0x0affffff }),
+    prefix: fc.integer({ min: 23, max: 30 }),
+    narrower: fc.integer({ min: 0, max: 4 }),
+    at: fc.nat(),
+    gateway: fc.nat(),
+    reserved: fc.array(fc.nat(), { maxLength: 4 }),
+  })
   .map(({ base, prefix, narrower, at, gateway, reserved }) => {
     const subnet = { base: (base & maskOf(prefix)) >>> 0, prefix };
     const inner = Math.min(32, prefix + narrower);
@@ -17,7 +24,12 @@ const pools = fc
     return {
       subnet,
       range,
-      pool: { subnet: formatBlock(subnet), gateway: host(gateway), range: formatBlock(range), reserved: Object.fromEntries(reserved.map((number, index) => [`r${index}`, host(number)])) },
+      pool: {
+        subnet: formatBlock(subnet),
+        gateway: host(gateway),
+        range: formatBlock(range),
+        reserved: Object.fromEntries(reserved.map((number, index) => [`r${index}`, host(number)])),
+      },
     };
   });
 
@@ -41,7 +53,14 @@ test('a pool gives each of its addresses once, lowest first, and then says that 
 });
 
 test('whatever is taken and released in whatever order, no address is held twice and none lies outside', () => {
-  const steps = fc.array(fc.oneof(fc.constant('take' as const), fc.nat().map((index) => ({ release: index })), fc.nat().map((offset) => ({ exactly: offset }))), { maxLength: 200 });
+  const steps = fc.array(
+    fc.oneof(
+      fc.constant('take' as const),
+      fc.nat().map((index) => ({ release: index })),
+      fc.nat().map((offset) => ({ exactly: offset })),
+    ),
+    { maxLength: 200 },
+  );
   fc.assert(
     fc.property(pools, steps, ({ subnet, range, pool }, sequence) => {
       const addresses = new PoolAddresses(pool);
@@ -77,34 +96,64 @@ test('whatever is taken and released in whatever order, no address is held twice
 
 test('addresses and blocks read back as they were written', () => {
   fc.assert(fc.property(fc.integer({ min: 0, max: 0xffffffff }), (address) => assert.equal(parseAddress(formatAddress(address)), address)));
-  for (const bad of ['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.x', ' 1.2.3.4', '1.2.3.-4', '::1']) assert.equal(parseAddress(bad), undefined, bad);
+  for (const bad of ['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.x', ' 1.2.3.4', '1.2.3.-4', '::1'])
+    assert.equal(parseAddress(bad), undefined, bad);
   for (const bad of ['1.2.3.4', '1.2.3.4/', '1.2.3.4/33', '1.2.3.4/08', '/8', '1.2.3/8']) assert.equal(parseBlock(bad), undefined, bad);
 });
 
 test('a segment restored from what it had gives the next addresses as if it had never stopped', () => {
   const network = {
-    id: 'ab'.repeat(32), name: 'n', driver: 'bridge' as const, internal: false, isDefault: false, mtu: 1500, bridge: 'b', options: {},
-    pools: [{ subnet: '10.1.0.0/28', gateway: '10.1.0.1' }, { subnet: '10.2.0.0/29', gateway: '10.2.0.1' }],
+    id: 'ab'.repeat(32),
+    name: 'n',
+    driver: 'bridge' as const,
+    internal: false,
+    isDefault: false,
+    mtu: 1500,
+    bridge: 'b',
+    options: {},
+    pools: [
+      { subnet: '10.1.0.0/28', gateway: '10.1.0.1' },
+      { subnet: '10.2.0.0/29', gateway: '10.2.0.1' },
+    ],
   };
   const first = new Segment(network);
   const take = (segment: Segment, more: { ipv4?: string; mac?: string } = {}) => segment.allocate({ containerId: 'c', names: [], ...more });
   const endpoints = Array.from({ length: 5 }, () => take(first));
-  assert.deepEqual(endpoints.map((endpoint) => endpoint.ipv4.address), ['10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5', '10.1.0.6']);
+  assert.deepEqual(
+    endpoints.map((endpoint) => endpoint.ipv4.address),
+    ['10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5', '10.1.0.6'],
+  );
   assert.equal(endpoints[0]?.mac, '02:42:0a:01:00:02');
   const second = new Segment(network);
   for (const endpoint of endpoints.filter((_, index) => index !== 1)) second.adopt(endpoint);
   assert.equal(take(second).ipv4.address, '10.1.0.3');
   const rest = Array.from({ length: 13 + 5 - 5 }, () => take(second));
-  assert.deepEqual(rest.slice(-5).map((endpoint) => [endpoint.ipv4.address, endpoint.ipv4.prefix, endpoint.gateway]), [2, 3, 4, 5, 6].map((host) => [`10.2.0.${host}`, 29, '10.2.0.1']));
+  assert.deepEqual(
+    rest.slice(-5).map((endpoint) => [endpoint.ipv4.address, endpoint.ipv4.prefix, endpoint.gateway]),
+    [2, 3, 4, 5, 6].map((host) => [`10.2.0.${host}`, 29, '10.2.0.1']),
+  );
   assert.throws(() => take(second), { code: 'addresses-exhausted', message: `no available IPv4 addresses on this network's address pools: n (${network.id})` });
   assert.throws(() => take(second, { ipv4: '10.1.0.9' }), { code: 'address-in-use', message: 'Address already in use' });
-  assert.throws(() => take(second, { ipv4: '10.3.0.9' }), { code: 'address-outside', message: 'no configured subnet or ip-range contain the IP address 10.3.0.9' });
+  assert.throws(() => take(second, { ipv4: '10.3.0.9' }), {
+    code: 'address-outside',
+    message: 'no configured subnet or ip-range contain the IP address 10.3.0.9',
+  });
   assert.throws(() => take(second, { ipv4: '10.1.0' }), { code: 'address-invalid' });
   assert.equal(new Set(rest.map((endpoint) => endpoint.mac)).size, rest.length);
 });
 
 test('a MAC asked for is kept, once per network, and a group address is refused', () => {
-  const segment = new Segment({ id: 'x', name: 'n', driver: 'bridge', internal: false, isDefault: false, mtu: 1500, bridge: 'b', options: {}, pools: [{ subnet: '10.1.0.0/24', gateway: '10.1.0.1' }] });
+  const segment = new Segment({
+    id: 'x',
+    name: 'n',
+    driver: 'bridge',
+    internal: false,
+    isDefault: false,
+    mtu: 1500,
+    bridge: 'b',
+    options: {},
+    pools: [{ subnet: '10.1.0.0/24', gateway: '10.1.0.1' }],
+  });
   // Just the MAC that the next container would have got.
   assert.equal(segment.allocate({ containerId: 'c', names: [], mac: '02-42-0A-01-00-03' }).mac, '02:42:0a:01:00:03');
   assert.throws(() => segment.allocate({ containerId: 'c', names: [], mac: '02:42:0a:01:00:03' }), { code: 'mac-in-use' });

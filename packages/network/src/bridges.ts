@@ -51,7 +51,10 @@ export class Bridges {
 
   /** Absent ones are passed over. */
   async delete(names: readonly string[]): Promise<void> {
-    await ipBatch(names.map((name) => `link del ${name}`), { force: true });
+    await ipBatch(
+      names.map((name) => `link del ${name}`),
+      { force: true },
+    );
   }
 
   async #shape(network: NetworkDefinition): Promise<string[]> {
@@ -76,7 +79,11 @@ export class Bridges {
 /** Frames between the ports of a bridge pass the firewall only on request; it takes br_netfilter to ask for it. */
 async function filtered(network: NetworkDefinition): Promise<string[]> {
   if (!secluded(network)) return [];
-  const present = () => access('/proc/sys/net/bridge').then(() => true, () => false);
+  const present = () =>
+    access('/proc/sys/net/bridge').then(
+      () => true,
+      () => false,
+    );
   if (!(await present())) await run('modprobe', ['br_netfilter'], { timeoutMs: 10_000 }).catch(() => undefined);
   if (!(await present())) throw networkFault.seclusionUnsupported();
   return [`link set ${network.bridge} type bridge nf_call_iptables 1 nf_call_ip6tables 1`];

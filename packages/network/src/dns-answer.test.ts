@@ -7,16 +7,27 @@ import { type NameView, Names } from './names.ts';
 import { Segment } from './segment.ts';
 
 const network = (name: string, subnet: string, more: { internal?: boolean; isDefault?: boolean } = {}) => ({
-  id: name, name, driver: 'bridge' as const, internal: false, isDefault: false, mtu: 1500, bridge: name, options: {}, pools: [{ subnet: `${subnet}.0/24`, gateway: `${subnet}.1` }], ...more,
+  id: name,
+  name,
+  driver: 'bridge' as const,
+  internal: false,
+  isDefault: false,
+  mtu: 1500,
+  bridge: name,
+  options: {},
+  pools: [{ subnet: `${subnet}.0/24`, gateway: `${subnet}.1` }],
+  ...more,
 });
 
 /** Networks front and back; `web` twice on front, `db` on back and `app` on both; `lone` on the default network. */
 function world() {
   const names = new Names();
-  const segments = [network('front', '10.1.0'), network('back', '10.2.0', { internal: true }), network('bridge', '10.3.0', { isDefault: true })].map((definition) => {
-    names.addNetwork(definition);
-    return new Segment(definition);
-  });
+  const segments = [network('front', '10.1.0'), network('back', '10.2.0', { internal: true }), network('bridge', '10.3.0', { isDefault: true })].map(
+    (definition) => {
+      names.addNetwork(definition);
+      return new Segment(definition);
+    },
+  );
   const [front, back, bridge] = segments as [Segment, Segment, Segment];
   const join = (segment: Segment, containerId: string, ...own: string[]) => {
     const endpoint = segment.allocate({ containerId: containerId.repeat(64), names: own });
@@ -34,13 +45,17 @@ function world() {
   };
 }
 
-const question = (name: string, type: RecordType = 'A', more: object = {}) => encode({ id: 7, type: 'query', flags: 0x100, questions: [{ name, type, class: 'IN' }], ...more });
+const question = (name: string, type: RecordType = 'A', more: object = {}) =>
+  encode({ id: 7, type: 'query', flags: 0x100, questions: [{ name, type, class: 'IN' }], ...more });
 
 function answer(view: NameView, name: string, type: RecordType = 'A') {
   const verdict = decide(question(name, type), view, 'udp');
   if (verdict.kind !== 'answer') return verdict.kind;
   const packet = decode(verdict.message) as ReturnType<typeof decode> & { rcode?: string };
-  return `${packet.rcode} ${(packet.answers ?? []).map((record) => ('data' in record ? String(record.data) : '')).sort().join(' ')}`.trim();
+  return `${packet.rcode} ${(packet.answers ?? [])
+    .map((record) => ('data' in record ? String(record.data) : ''))
+    .sort()
+    .join(' ')}`.trim();
 }
 
 test('names, aliases, short ids and names with the network behind them answer on their network and nowhere else', () => {
@@ -90,7 +105,12 @@ test('a name goes when its endpoint is withdrawn, and only that one', () => {
 });
 
 test('an answer too long for the datagram says that there is more over TCP', () => {
-  const view: NameView = { lookup: () => Array.from({ length: 60 }, (_, index) => `10.0.0.${index}`), reverse: () => undefined, recursion: true, upstreams: [] };
+  const view: NameView = {
+    lookup: () => Array.from({ length: 60 }, (_, index) => `10.0.0.${index}`),
+    reverse: () => undefined,
+    recursion: true,
+    upstreams: [],
+  };
   const over = (transport: 'udp' | 'tcp', more: object = {}) => {
     const verdict = decide(question('many', 'A', more), view, transport);
     assert.equal(verdict.kind, 'answer');

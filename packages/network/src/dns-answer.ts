@@ -35,7 +35,10 @@ export function decide(message: Buffer, view: NameView, transport: 'udp' | 'tcp'
 
   const reply = (code: number, answers: Answer[]): Verdict => ({
     kind: 'answer',
-    message: fit({ id: header.id, type: 'response', flags: (header.flags & recursionDesired) | recursionAvailable | code, questions: [question], answers }, transport === 'tcp' ? messageLimitBytes : Math.min(datagramLimitBytes, limitOf(query))),
+    message: fit(
+      { id: header.id, type: 'response', flags: (header.flags & recursionDesired) | recursionAvailable | code, questions: [question], answers },
+      transport === 'tcp' ? messageLimitBytes : Math.min(datagramLimitBytes, limitOf(query)),
+    ),
   });
   const forward = (): Verdict => (view.recursion ? { kind: 'forward' } : reply(rcode.serverFailure, []));
 
@@ -52,7 +55,10 @@ export function decide(message: Buffer, view: NameView, transport: 'udp' | 'tcp'
     if (addresses.length === 0) return forward();
     // The name exists: a type it doesn't have is an empty answer, not an error, or resolvers would give up on it.
     if (question.type !== 'A' && String(question.type) !== 'ANY') return reply(0, []);
-    return reply(0, addresses.map((data) => ({ type: 'A', name: question.name, ttl: ttlSeconds, class: 'IN', data })));
+    return reply(
+      0,
+      addresses.map((data) => ({ type: 'A', name: question.name, ttl: ttlSeconds, class: 'IN', data })),
+    );
   } catch {
     return { kind: 'answer', message: bare(header, rcode.serverFailure) };
   }

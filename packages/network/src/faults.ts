@@ -7,13 +7,11 @@ import { Fault } from '@berth/kit';
 export const networkFault = {
   configuration: (code: 'subnet-invalid' | 'gateway-invalid' | 'range-invalid' | 'reserved-invalid', sentence: string) =>
     new Fault('invalid', code, `invalid network config:\n${sentence}`),
-  ipv6Unsupported: (subnet: string) =>
-    new Fault('unsupported', 'ipv6-unsupported', `IPv6 is not available on Berth networks yet: ${subnet}`),
+  ipv6Unsupported: (subnet: string) => new Fault('unsupported', 'ipv6-unsupported', `IPv6 is not available on Berth networks yet: ${subnet}`),
   subnetOverlaps: () => new Fault('forbidden', 'subnet-overlaps', 'invalid pool request: Pool overlaps with other one on this address space'),
   spaceExhausted: () => new Fault('exhausted', 'address-space-exhausted', 'all predefined address pools have been fully subnetted'),
   addressInvalid: (address: string) => new Fault('invalid', 'address-invalid', `invalid IPv4 address: ${address}`),
-  addressOutside: (address: string) =>
-    new Fault('invalid', 'address-outside', `no configured subnet or ip-range contain the IP address ${address}`),
+  addressOutside: (address: string) => new Fault('invalid', 'address-outside', `no configured subnet or ip-range contain the IP address ${address}`),
   addressInUse: () => new Fault('conflict', 'address-in-use', 'Address already in use'),
   addressesExhausted: (name: string, id: string) =>
     new Fault('exhausted', 'addresses-exhausted', `no available IPv4 addresses on this network's address pools: ${name} (${id})`),
@@ -22,8 +20,7 @@ export const networkFault = {
   portInUse: (hostAddress: string, port: number) =>
     new Fault('conflict', 'port-in-use', `Bind for ${hostAddress === '' ? '0.0.0.0' : hostAddress}:${port} failed: port is already allocated`),
   portsExhausted: () => new Fault('conflict', 'port-in-use', 'all ports are allocated'),
-  portForeign: (transport: string, socket: string, reason: string) =>
-    new Fault('conflict', 'port-in-use', `listen ${transport} ${socket}: bind: ${reason}`),
+  portForeign: (transport: string, socket: string, reason: string) => new Fault('conflict', 'port-in-use', `listen ${transport} ${socket}: bind: ${reason}`),
   hostAddressUnavailable: (transport: string, socket: string) =>
     new Fault('invalid', 'address-unavailable', `listen ${transport} ${socket}: bind: cannot assign requested address`),
   hostAddressInvalid: (address: string) => new Fault('invalid', 'address-unavailable', `invalid IP address: ${address}`),

@@ -8,7 +8,12 @@ import { type Element, Firewall } from './firewall.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
 
 const table = 'btf';
-const port = (number: number, address = '10.0.0.1', comment = 'c'): Element => ({ set: 'published_any', key: `6 . ${number}`, value: `${address} . 80`, comment });
+const port = (number: number, address = '10.0.0.1', comment = 'c'): Element => ({
+  set: 'published_any',
+  key: `6 . ${number}`,
+  value: `${address} . 80`,
+  comment,
+});
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 inOwnNamespace(import.meta.url, () => {
@@ -68,9 +73,16 @@ inOwnNamespace(import.meta.url, () => {
         firewall.change({ add: [port(2, '10.0.0.3', 'f')] }),
         firewall.change({ remove: [port(99)] }),
       ]);
-      assert.deepEqual(results.map((result) => result.status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled']);
+      assert.deepEqual(
+        results.map((result) => result.status),
+        ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'],
+      );
       const kernel = (await Firewall.open(table, directory, silent)).elements();
-      assert.deepEqual(kernel.map((element) => `${element.key} ${element.value} ${element.comment}`).sort(), ['6 . 1 10.0.0.2 . 80 e', '6 . 2 10.0.0.3 . 80 f', '6 . 3 10.0.0.1 . 80 c']);
+      assert.deepEqual(kernel.map((element) => `${element.key} ${element.value} ${element.comment}`).sort(), [
+        '6 . 1 10.0.0.2 . 80 e',
+        '6 . 2 10.0.0.3 . 80 f',
+        '6 . 3 10.0.0.1 . 80 c',
+      ]);
     });
   });
 

@@ -93,10 +93,7 @@ export class HostNetworking implements Networking {
     });
   }
 
-  allocate(
-    network: NetworkDefinition,
-    request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] },
-  ): EndpointDefinition {
+  allocate(network: NetworkDefinition, request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] }): EndpointDefinition {
     const endpoint = this.#learn(network).allocate(request);
     this.#resolvers.want(network);
     return endpoint;
@@ -165,10 +162,7 @@ export class HostNetworking implements Networking {
     this.#names.setUpstreams(endpoint.endpointId, servers);
   }
 
-  resolvConf(
-    endpoint: EndpointDefinition | undefined,
-    options: { dns: readonly string[]; search: readonly string[]; options: readonly string[] },
-  ): string {
+  resolvConf(endpoint: EndpointDefinition | undefined, options: { dns: readonly string[]; search: readonly string[]; options: readonly string[] }): string {
     const network = endpoint === undefined ? undefined : this.#segments.get(endpoint.networkId)?.network;
     // Docker gives the default network's containers the servers of `--dns` themselves; others ask the resolver, which
     // knows of them by `setUpstreams`.
@@ -190,7 +184,9 @@ export class HostNetworking implements Networking {
 
   async sweep(networks: readonly NetworkDefinition[]): Promise<void> {
     const known = new Map(networks.map((network) => [network.bridge, network.id]));
-    const stray = (await this.#bridges.list()).filter((bridge) => bridge.networkId === '' ? !known.has(bridge.ifname) : known.get(bridge.ifname) !== bridge.networkId).map((bridge) => bridge.ifname);
+    const stray = (await this.#bridges.list())
+      .filter((bridge) => (bridge.networkId === '' ? !known.has(bridge.ifname) : known.get(bridge.ifname) !== bridge.networkId))
+      .map((bridge) => bridge.ifname);
     if (stray.length > 0) this.#log.info({ bridges: stray }, 'removing bridges that belong to no network');
     await this.#bridges.delete(stray);
     const wanted = new Set(networks.flatMap(elementsOf).map((element) => `${element.set} ${element.key}`));

@@ -83,7 +83,10 @@ inOwnNamespace(import.meta.url, () => {
     // The bridge routes 127.0.0.0/8 for answers of published ports; a guest that sends there itself is stopped before.
     await guest.run('ip', ['link', 'set', 'lo', 'down']);
     await guest.run('ip', ['addr', 'flush', 'dev', 'lo']);
-    await guest.namespace.run('sh', ['-c', 'echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet && ip route del table local local 127.0.0.0/8 dev lo 2>/dev/null; ip route add 127.0.0.1 via 172.17.0.1 dev eth0 onlink']);
+    await guest.namespace.run('sh', [
+      '-c',
+      'echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet && ip route del table local local 127.0.0.0/8 dev lo 2>/dev/null; ip route add 127.0.0.1 via 172.17.0.1 dev eth0 onlink',
+    ]);
     assert.ok((await counts('drop_loopback', () => guest.pings('127.0.0.1'))) > 0);
   });
 

@@ -23,7 +23,13 @@ class Upstream implements AsyncDisposable {
       upstream.asked.push(`${transport} ${name}`);
       const long = name.startsWith('long') && transport === 'udp';
       const answers = long || name.startsWith('unknown') ? [] : [{ type: 'A' as const, name, ttl: 60, data: address }];
-      return { id: packet.id ?? 0, type: 'response', flags: 0x180 | (long ? 0x200 : 0) | (name.startsWith('unknown') ? 3 : 0) | (name.startsWith('broken') ? 2 : 0), questions: packet.questions ?? [], answers };
+      return {
+        id: packet.id ?? 0,
+        type: 'response',
+        flags: 0x180 | (long ? 0x200 : 0) | (name.startsWith('unknown') ? 3 : 0) | (name.startsWith('broken') ? 2 : 0),
+        questions: packet.questions ?? [],
+        answers,
+      };
     };
     upstream.#datagrams.on('message', (query, from) => upstream.#datagrams.send(encode(answer(query, 'udp')), from.port, from.address));
     upstream.#server.on('connection', (socket) => {
@@ -50,7 +56,16 @@ async function libraryLookup(guest: Guest, resolvConf: string, name: string): Pr
   try {
     await writeFile(`${directory}/resolv.conf`, resolvConf);
     const { stdout } = await guest.run('getent', ['ahosts', name]);
-    return [...new Set(stdout.trim().split('\n').map((line) => line.split(' ')[0] ?? ''))].filter((address) => address !== '').sort();
+    return [
+      ...new Set(
+        stdout
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' ')[0] ?? ''),
+      ),
+    ]
+      .filter((address) => address !== '')
+      .sort();
   } finally {
     await rm(directory, { recursive: true });
   }
@@ -73,7 +88,10 @@ inOwnNamespace(import.meta.url, () => {
     assert.deepEqual(await libraryLookup(twin.guest, conf, web.endpoint.containerId.slice(0, 12)), ['172.17.0.2']);
     assert.deepEqual(await libraryLookup(twin.guest, conf, 'example.org'), ['198.51.100.7']);
     assert.deepEqual(await libraryLookup(twin.guest, conf, 'unknown.example.org'), []);
-    assert.deepEqual(upstream.asked.filter((line) => / (web|db)/.test(line)), []);
+    assert.deepEqual(
+      upstream.asked.filter((line) => / (web|db)/.test(line)),
+      [],
+    );
     const busybox = await twin.guest.lookup('web', '172.17.0.1');
     assert.match(busybox.stdout, /Name:\s+web\nAddress: 172\.17\.0\.[23]/);
     assert.match((await twin.guest.lookup('2.0.17.172.in-addr.arpa', '172.17.0.1', 'ptr')).stdout, /web\.front/);
@@ -103,7 +121,7 @@ inOwnNamespace(import.meta.url, () => {
     assert.match((await db.guest.lookup('app', '172.18.0.1')).stdout, /172\.18\.0\.2/);
   });
 
-  test('questions go to the container\'s own servers if it has any, to the next when one fails, and end in SERVFAIL', async () => {
+  test("questions go to the container's own servers if it has any, to the next when one fails, and end in SERVFAIL", async () => {
     await using first = await Upstream.open(5300, '198.51.100.1');
     await using second = await Upstream.open(5301, '198.51.100.2');
     await using fixture = await Fixture.open({ upstreams: ['127.0.0.1#5300'] });
@@ -165,7 +183,7 @@ inOwnNamespace(import.meta.url, () => {
     assert.match((await guest.lookup('a', '172.17.0.1')).stdout, /172\.17\.0\.2/);
   });
 
-  test('where the host\'s own name server has port 53 everywhere, ours answers in its place on the segment', async () => {
+  test("where the host's own name server has port 53 everywhere, ours answers in its place on the segment", async () => {
     const host = createSocket('udp4');
     await new Promise<void>((resolve) => host.bind(53, '0.0.0.0', resolve));
     {

@@ -7,20 +7,37 @@ import { type NetworkRequest, planNetwork } from './plan.ts';
 import type { AddressPool, NetworkDefinition } from './port.ts';
 
 const request = (pools: readonly Partial<AddressPool>[] = [], more: Partial<NetworkRequest> = {}): NetworkRequest => ({
-  id: newId(), name: 'n', driver: 'bridge', internal: false, isDefault: false, mtu: 1500, options: {}, pools, ...more,
+  id: newId(),
+  name: 'n',
+  driver: 'bridge',
+  internal: false,
+  isDefault: false,
+  mtu: 1500,
+  options: {},
+  pools,
+  ...more,
 });
 const plan = (pools: readonly Partial<AddressPool>[], existing: readonly NetworkDefinition[] = []) => planNetwork('bth', request(pools), existing, []);
 
-test('without a subnet each network gets the next of Docker\'s pools, and the 32nd is refused', () => {
+test("without a subnet each network gets the next of Docker's pools, and the 32nd is refused", () => {
   const networks: NetworkDefinition[] = [];
   for (let index = 0; index < 31; index++) networks.push(planNetwork('bth', request(), networks, []));
-  assert.deepEqual(networks.slice(0, 2).flatMap((network) => network.pools), [
-    { subnet: '172.17.0.0/16', gateway: '172.17.0.1' },
-    { subnet: '172.18.0.0/16', gateway: '172.18.0.1' },
-  ]);
-  assert.deepEqual(networks.slice(14, 16).map((network) => network.pools[0]?.subnet), ['172.31.0.0/16', '192.168.0.0/20']);
+  assert.deepEqual(
+    networks.slice(0, 2).flatMap((network) => network.pools),
+    [
+      { subnet: '172.17.0.0/16', gateway: '172.17.0.1' },
+      { subnet: '172.18.0.0/16', gateway: '172.18.0.1' },
+    ],
+  );
+  assert.deepEqual(
+    networks.slice(14, 16).map((network) => network.pools[0]?.subnet),
+    ['172.31.0.0/16', '192.168.0.0/20'],
+  );
   assert.equal(networks.at(-1)?.pools[0]?.subnet, '192.168.240.0/20');
-  assert.throws(() => planNetwork('bth', request(), networks, []), { code: 'address-space-exhausted', message: 'all predefined address pools have been fully subnetted' });
+  assert.throws(() => planNetwork('bth', request(), networks, []), {
+    code: 'address-space-exhausted',
+    message: 'all predefined address pools have been fully subnetted',
+  });
 });
 
 test('a chosen subnet avoids the routes of the host; the default route is none of them', () => {
@@ -33,7 +50,10 @@ test('a chosen subnet avoids the routes of the host; the default route is none o
 });
 
 test('planned networks never overlap and never share a bridge', () => {
-  const wishes = fc.array(fc.option(fc.record({ base: fc.integer({ min: 0xac000000, max: 0xadffffff }), prefix: fc.integer({ min: 12, max: 30 }) }), { nil: undefined }), { maxLength: 40 });
+  const wishes = fc.array(
+    fc.option(fc.record({ base: fc.integer({ min: 0xac000000, max: 0xadffffff }), prefix: fc.integer({ min: 12, max: 30 }) }), { nil: undefined }),
+    { maxLength: 40 },
+  );
   fc.assert(
     fc.property(wishes, (list) => {
       const networks: NetworkDefinition[] = [];
@@ -68,7 +88,11 @@ test('what the user gives is kept, and what is wrong with it is said as the Dock
     [{ subnet: '10.9.0.0/24', range: '10.9.0.0/16' }, 'range-invalid', 'invalid ip-range 10.9.0.0/16: CIDR block is bigger than its parent subnet 10.9.0.0/24'],
     [{ subnet: '10.9.0.0/16', range: '10.9.1.1/24' }, 'range-invalid', 'invalid ip-range 10.9.1.1/24: it should be 10.9.1.0/24'],
     [{ subnet: '10.9.0.0/16', range: '10.8.1.0/24' }, 'range-invalid', "invalid ip-range 10.8.1.0/24: parent subnet 10.9.0.0/16 doesn't contain ip-range"],
-    [{ subnet: '10.9.0.0/16', reserved: { a: '10.8.0.1' } }, 'reserved-invalid', "invalid auxiliary address a: parent subnet 10.9.0.0/16 doesn't contain this address"],
+    [
+      { subnet: '10.9.0.0/16', reserved: { a: '10.8.0.1' } },
+      'reserved-invalid',
+      "invalid auxiliary address a: parent subnet 10.9.0.0/16 doesn't contain this address",
+    ],
   ];
   for (const [pool, code, sentence] of cases) assert.throws(() => plan([pool]), { code, message: `invalid network config:\n${sentence}` }, sentence);
   for (const subnet of ['127.0.0.0/8', '169.254.0.0/24', '224.0.0.0/24', '0.0.0.0/8', '10.0.0.0/31', '10.0.0.0/2']) {
@@ -77,7 +101,10 @@ test('what the user gives is kept, and what is wrong with it is said as the Dock
   assert.throws(() => plan([{ subnet: 'fd00::/64' }]), { code: 'ipv6-unsupported', kind: 'unsupported' });
   const other = plan([{ subnet: '10.9.0.0/16' }]);
   for (const subnet of ['10.9.0.0/16', '10.9.7.0/24', '10.8.0.0/15']) {
-    assert.throws(() => plan([{ subnet }], [other]), { code: 'subnet-overlaps', message: 'invalid pool request: Pool overlaps with other one on this address space' });
+    assert.throws(() => plan([{ subnet }], [other]), {
+      code: 'subnet-overlaps',
+      message: 'invalid pool request: Pool overlaps with other one on this address space',
+    });
   }
   assert.throws(() => plan([{ subnet: '10.7.0.0/16' }, { subnet: '10.7.1.0/24' }]), { code: 'subnet-overlaps' });
 });

@@ -16,12 +16,7 @@ const defaultBlocks: readonly Block[] = [
  * Fills in what a request leaves open. A subnet that is chosen here avoids every other network and every route of the
  * host; one that the user gave is checked against the other networks only, as Docker does.
  */
-export function planNetwork(
-  prefix: string,
-  request: NetworkRequest,
-  existing: readonly NetworkDefinition[],
-  routes: readonly Route[],
-): NetworkDefinition {
+export function planNetwork(prefix: string, request: NetworkRequest, existing: readonly NetworkDefinition[], routes: readonly Route[]): NetworkDefinition {
   if (request.driver === 'none') return { ...request, pools: [], bridge: '' };
   const others = existing.filter((network) => network.id !== request.id);
   const taken = others.flatMap((network) => network.pools.flatMap((pool) => parseBlock(pool.subnet) ?? []));
@@ -99,10 +94,7 @@ function firstFree(range: Block, subnet: Block, reserved: ReadonlySet<string>): 
 }
 
 function freeBlock(taken: readonly Block[], routes: readonly Route[]): Block {
-  const used = [
-    ...taken,
-    ...routes.filter((route) => route.mask !== 0).map((route) => ({ base: route.destination, prefix: Math.clz32(~route.mask) })),
-  ];
+  const used = [...taken, ...routes.filter((route) => route.mask !== 0).map((route) => ({ base: route.destination, prefix: Math.clz32(~route.mask) }))];
   const free = defaultBlocks.find((block) => !used.some((other) => overlaps(block, other)));
   if (free === undefined) throw networkFault.spaceExhausted();
   return free;

@@ -77,10 +77,7 @@ export interface Networking extends AsyncDisposable {
    * Reserves an address and MAC for a container. Pure bookkeeping in memory. Faults: `address-in-use` ("Address already
    * in use"), `address-outside` , `address-invalid`, `addresses-exhausted`.
    */
-  allocate(
-    network: NetworkDefinition,
-    request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] },
-  ): EndpointDefinition;
+  allocate(network: NetworkDefinition, request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] }): EndpointDefinition;
   /** Tells the package about networks and endpoints that exist (at start, from the store); makes what of a network is missing. */
   restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void>;
   release(endpoint: EndpointDefinition): void;

@@ -59,7 +59,12 @@ export class PublishedPorts {
         const wish = index < 0 ? undefined : wishes.splice(index, 1)[0];
         const reservation = await this.#choose(containerId, containerAddress, request, wish?.hostPort, adopting);
         reservations.push(reservation);
-        publications.push({ protocol: request.protocol, containerPort: request.containerPort, hostAddress: request.hostAddress, hostPort: reservation.hostPort });
+        publications.push({
+          protocol: request.protocol,
+          containerPort: request.containerPort,
+          hostAddress: request.hostAddress,
+          hostPort: reservation.hostPort,
+        });
       }
       const elements = publications.flatMap((publication) => elementOf(containerId, containerAddress, publication));
       const stale = this.#firewall.elements().filter((element) => element.comment === containerId);

@@ -8,7 +8,14 @@ import { Fixture, ourElements } from './testing/fixture.ts';
 import { ask } from './testing/guest.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
 
-const tcp = (first: number, last = first, more: Partial<PortRequest> = {}): PortRequest => ({ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: first, hostPortLast: last, ...more });
+const tcp = (first: number, last = first, more: Partial<PortRequest> = {}): PortRequest => ({
+  protocol: 'tcp',
+  containerPort: 80,
+  hostAddress: '',
+  hostPortFirst: first,
+  hostPortLast: last,
+  ...more,
+});
 
 async function listening(port: number, host = '0.0.0.0'): Promise<Server> {
   const server = createServer();
@@ -41,7 +48,10 @@ inOwnNamespace(import.meta.url, () => {
     await assert.rejects(publish(two, tcp(8084)), { message: 'listen tcp6 [::]:8084: bind: address already in use' });
     await publish(two, tcp(8084, 8084, { hostAddress: '0.0.0.0' }));
     onlyV6.close();
-    await assert.rejects(publish(newId(), tcp(8085, 8085, { hostAddress: '203.0.113.1' })), { code: 'address-unavailable', message: 'listen tcp4 203.0.113.1:8085: bind: cannot assign requested address' });
+    await assert.rejects(publish(newId(), tcp(8085, 8085, { hostAddress: '203.0.113.1' })), {
+      code: 'address-unavailable',
+      message: 'listen tcp4 203.0.113.1:8085: bind: cannot assign requested address',
+    });
     // The same number under the other protocol is another port.
     await publish(newId(), tcp(8080, 8080, { protocol: 'udp' }));
     await fixture.networking.unpublish(one);
@@ -68,7 +78,9 @@ inOwnNamespace(import.meta.url, () => {
   test('fifty publications at once never get the same port', async () => {
     await using fixture = await Fixture.open();
     const all = await Promise.allSettled(
-      Array.from({ length: 50 }, (_, index) => fixture.networking.publish(newId(), `172.17.1.${index + 1}`, [tcp(0, 0), tcp(9100, 9139), tcp(0, 0, { protocol: 'udp' })])),
+      Array.from({ length: 50 }, (_, index) =>
+        fixture.networking.publish(newId(), `172.17.1.${index + 1}`, [tcp(0, 0), tcp(9100, 9139), tcp(0, 0, { protocol: 'udp' })]),
+      ),
     );
     const done = all.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     assert.equal(done.length, 40);

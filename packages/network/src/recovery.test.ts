@@ -16,7 +16,9 @@ import { inOwnNamespace } from './testing/own-namespace.ts';
 async function killedInTheMiddle(runDirectory: string, networks: readonly NetworkDefinition[], afterMs: number): Promise<void> {
   const file = join(runDirectory, 'networks.json');
   await writeFile(file, JSON.stringify(networks));
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./testing/churn.ts', import.meta.url)), prefix, runDirectory, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./testing/churn.ts', import.meta.url)), prefix, runDirectory, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise((resolve) => child.once('close', resolve));
   await new Promise<void>((resolve, reject) => {
     child.stdout.once('data', () => resolve());
@@ -53,7 +55,10 @@ inOwnNamespace(import.meta.url, () => {
         const [pool] = network.pools;
         assert.deepEqual(await listIpv4Addresses(network.bridge), [`${pool?.gateway}/${pool?.subnet.split('/')[1]}`]);
       }
-      assert.deepEqual((await ourElements()).sort(), known.length === 0 ? [] : Object.entries(elementsPerNetwork).map(([set, count]) => `${set}: ${count * known.length}`));
+      assert.deepEqual(
+        (await ourElements()).sort(),
+        known.length === 0 ? [] : Object.entries(elementsPerNetwork).map(([set, count]) => `${set}: ${count * known.length}`),
+      );
       for (const network of known) await fixture.networking.remove(network);
       assert.deepEqual(await ourLinks(), []);
       assert.deepEqual(await ourElements(), []);
@@ -92,7 +97,10 @@ inOwnNamespace(import.meta.url, () => {
     await run('nft', ['flush', 'ruleset']);
     const other = await fixture.create('other');
     assert.equal(await ask('tcp', '127.0.0.1', 8080), 'web 172.17.0.1');
-    assert.equal((await ourElements()).find((line) => line.startsWith('bridges')), 'bridges: 2');
+    assert.equal(
+      (await ourElements()).find((line) => line.startsWith('bridges')),
+      'bridges: 2',
+    );
     await fixture.networking.remove(other);
     await fixture.networking.unpublish(web.endpoint.containerId);
   });
@@ -119,7 +127,12 @@ inOwnNamespace(import.meta.url, () => {
     await using fixture = await Fixture.open();
     const network = await fixture.create('front');
     await fixture.networking.create(network);
-    await Promise.all([fixture.networking.remove(network), fixture.networking.create(network), fixture.networking.remove(network), fixture.networking.create(network)]);
+    await Promise.all([
+      fixture.networking.remove(network),
+      fixture.networking.create(network),
+      fixture.networking.remove(network),
+      fixture.networking.create(network),
+    ]);
     assert.deepEqual(await ourLinks(), [network.bridge]);
     await Promise.all([fixture.networking.remove(network), fixture.networking.remove(network)]);
     assert.deepEqual(await ourLinks(), []);

@@ -37,7 +37,10 @@ function parse(text: string): { servers: string[]; search: string[]; options: st
   let search: string[] = [];
   let options: string[] = [];
   for (const line of text.split('\n')) {
-    const [word, ...rest] = line.replace(/[#;].*$/, '').trim().split(/\s+/);
+    const [word, ...rest] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
     if (word === 'nameserver' && rest[0] !== undefined) servers.push(rest[0]);
     else if (word === 'search' || word === 'domain') search = rest;
     else if (word === 'options') options = rest;

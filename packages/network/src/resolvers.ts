@@ -62,10 +62,17 @@ export class Resolvers implements AsyncDisposable {
         resolvers.push(resolver);
         if (resolver.port === 53) continue;
         for (const protocol of Object.values(protocolNumber)) {
-          detours.push({ set: 'published_at', key: `${pool.gateway} . ${protocol} . 53`, value: `${pool.gateway} . ${resolver.port}`, comment: resolverComment });
+          detours.push({
+            set: 'published_at',
+            key: `${pool.gateway} . ${protocol} . 53`,
+            value: `${pool.gateway} . ${resolver.port}`,
+            comment: resolverComment,
+          });
         }
       }
-      const stale = this.#firewall.elements().filter((element) => network.pools.some((pool) => element.comment === resolverComment && element.key.startsWith(`${pool.gateway} . `)));
+      const stale = this.#firewall
+        .elements()
+        .filter((element) => network.pools.some((pool) => element.comment === resolverComment && element.key.startsWith(`${pool.gateway} . `)));
       if (stale.length > 0 || detours.length > 0) await this.#firewall.change({ remove: stale, add: detours });
       return { resolvers, detours };
     } catch (error) {

@@ -15,11 +15,31 @@ import { protocolNumber } from './protocol.ts';
  *  published_any published on all host addresses: protocol and port to container address and port
  *  published_at  published on one host address
  */
-export const setNames = ['bridges', 'internal', 'masqueraded', 'secluded', 'segments', 'gateways', 'hairpins', 'own_ports', 'published_any', 'published_at'] as const;
+export const setNames = [
+  'bridges',
+  'internal',
+  'masqueraded',
+  'secluded',
+  'segments',
+  'gateways',
+  'hairpins',
+  'own_ports',
+  'published_any',
+  'published_at',
+] as const;
 export type SetName = (typeof setNames)[number];
 
 /** Named counters of what the rules refuse; the reason of a drop can be read from them. */
-export const counterNames = ['drop_link_local', 'drop_loopback', 'drop_spoofed', 'drop_internal', 'drop_isolation', 'drop_inbound', 'drop_host', 'drop_ipv6'] as const;
+export const counterNames = [
+  'drop_link_local',
+  'drop_loopback',
+  'drop_spoofed',
+  'drop_internal',
+  'drop_isolation',
+  'drop_inbound',
+  'drop_host',
+  'drop_ipv6',
+] as const;
 export type CounterName = (typeof counterNames)[number];
 
 export function ruleset(table: string): string {

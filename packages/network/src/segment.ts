@@ -90,7 +90,10 @@ export class Segment {
   /** Docker's 02:42 and the address; another one only where a user has taken just that for a container elsewhere. */
   #freeMac(address: number): string {
     let mac = macOf(address);
-    while (this.#macs.has(mac)) mac = `02:${randomBytes(5).toString('hex').replace(/(..)(?=.)/g, '$1:')}`;
+    while (this.#macs.has(mac))
+      mac = `02:${randomBytes(5)
+        .toString('hex')
+        .replace(/(..)(?=.)/g, '$1:')}`;
     return mac;
   }
 }

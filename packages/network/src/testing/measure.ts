@@ -24,7 +24,11 @@ function report(what: string, times: number[]): void {
 }
 
 let networking: HostNetworking | undefined;
-report('open', [await timed(async () => (networking = await HostNetworking.open({ prefix: 'btm', runDirectory, upstreams: [], log }, { signal: AbortSignal.timeout(10_000) })))]);
+report('open', [
+  await timed(
+    async () => (networking = await HostNetworking.open({ prefix: 'btm', runDirectory, upstreams: [], log }, { signal: AbortSignal.timeout(10_000) })),
+  ),
+]);
 if (networking === undefined) throw new Error('not open');
 const open = networking;
 const networks: NetworkDefinition[] = [];
@@ -60,11 +64,19 @@ report('allocate, announce, nic (no port)', joining);
 report('publish one port', publishing);
 report('unpublish', unpublishing);
 const ids = Array.from({ length: 100 }, () => newId());
-const parallel = await timed(() => Promise.all(ids.map((id, index) => open.publish(id, `10.100.1.${index + 1}`, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }]))));
+const parallel = await timed(() =>
+  Promise.all(
+    ids.map((id, index) =>
+      open.publish(id, `10.100.1.${index + 1}`, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }]),
+    ),
+  ),
+);
 console.log(`${'publish 100 at once'.padEnd(40)} ${parallel.toFixed(1)} ms together`);
 await open[Symbol.asyncDispose]();
 let again: HostNetworking | undefined;
-report('open beside 200 networks', [await timed(async () => (again = await HostNetworking.open({ prefix: 'btm', runDirectory, upstreams: [], log }, { signal: AbortSignal.timeout(10_000) })))]);
+report('open beside 200 networks', [
+  await timed(async () => (again = await HostNetworking.open({ prefix: 'btm', runDirectory, upstreams: [], log }, { signal: AbortSignal.timeout(10_000) }))),
+]);
 if (again === undefined) throw new Error('not open');
 const second = again;
 report('restore 200 networks', [await timed(() => second.restore(networks, []))]);
