@@ -17,12 +17,15 @@ let store: ImageStore;
 let directory = '';
 const silent = { progress: () => undefined };
 
-before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'bt-images-'));
-  store = await ImageStore.open({ directory: join(directory, 'store') });
-  await buildLocalImages(store);
-  oracle = await Oracle.open();
-}, { timeout: 60_000 });
+before(
+  async () => {
+    directory = await mkdtemp(join(tmpdir(), 'bt-images-'));
+    store = await ImageStore.open({ directory: join(directory, 'store') });
+    await buildLocalImages(store);
+    oracle = await Oracle.open();
+  },
+  { timeout: 60_000 },
+);
 after(async () => {
   await oracle?.[Symbol.asyncDispose]();
   await store?.[Symbol.asyncDispose]();
@@ -65,7 +68,13 @@ test('an image saved here has the same id in dockerd, and runs', { timeout: 60_0
   const path = join(directory, 'from-here.tar');
   await pipeline(store.save(['berth/hello', 'busybox']), createWriteStream(path));
   const said = await oracle.docker.ok(['load', '-i', path]);
-  assert.deepEqual(said.split('\n').filter((line) => line.startsWith('Loaded')).sort(), ['Loaded image: berth/hello:latest', 'Loaded image: busybox:latest']);
+  assert.deepEqual(
+    said
+      .split('\n')
+      .filter((line) => line.startsWith('Loaded'))
+      .sort(),
+    ['Loaded image: berth/hello:latest', 'Loaded image: busybox:latest'],
+  );
   for (const name of ['berth/hello:latest', 'busybox:latest']) assert.equal(await oracleId(name), store.get(name).id);
   assert.match(await oracle.docker.ok(['run', '--rm', 'berth/hello']), /Hello from Berth!/);
 });
@@ -124,12 +133,65 @@ test('import: the same defaults, or the same refusal', { timeout: 120_000 }, asy
   await writeFile(join(rootfs, 'file'), 'hello');
   await run('tar', ['-cf', path, '-C', rootfs, '.']);
   const changes = [
-    'CMD ["a","b"]', 'CMD a b', 'CMD', 'CMD ["a" "b"]', 'CMD "a b" c', 'cmd ["lower"]', 'ENTRYPOINT ["x"]', 'ENTRYPOINT x y', 'ENTRYPOINT',
-    'ENV a=b c="d e" f=g\\ h x=$a', 'ENV a b c', 'ENV', 'ENV a', 'ENV "a', 'ENV a=b c', 'ENV =b', 'LABEL a b', "LABEL a=\"b\\\"c\" 'd'=$a", 'LABEL',
-    'EXPOSE 80 81/udp 90-92', 'EXPOSE', 'EXPOSE x', 'EXPOSE 99999', 'EXPOSE 5-3', 'EXPOSE 80/foo', 'USER a:b', 'USER a b', 'USER', 'WORKDIR /a', 'WORKDIR a b', 'WORKDIR',
-    'VOLUME /a /b', 'VOLUME ["/a b"]', 'VOLUME ["",""]', 'VOLUME', 'HEALTHCHECK CMD a b', 'HEALTHCHECK --interval=5s --timeout=1m30s --retries=3 CMD ["a"]', 'HEALTHCHECK NONE',
-    'HEALTHCHECK', 'HEALTHCHECK x', 'HEALTHCHECK --foo=1 CMD x', 'HEALTHCHECK --interval=1 CMD x', 'HEALTHCHECK --interval=1q CMD x', 'HEALTHCHECK --interval=x CMD x', 'HEALTHCHECK NONE x', 'HEALTHCHECK CMD',
-    'ONBUILD RUN x', 'ONBUILD', 'ONBUILD ONBUILD RUN x', 'ONBUILD FROM x', 'RUN x', 'FOO x', 'FROM a', 'ADD a b', 'ARG a', 'SHELL ["a"]', 'MAINTAINER me', '# comment', '',
+    'CMD ["a","b"]',
+    'CMD a b',
+    'CMD',
+    'CMD ["a" "b"]',
+    'CMD "a b" c',
+    'cmd ["lower"]',
+    'ENTRYPOINT ["x"]',
+    'ENTRYPOINT x y',
+    'ENTRYPOINT',
+    'ENV a=b c="d e" f=g\\ h x=$a',
+    'ENV a b c',
+    'ENV',
+    'ENV a',
+    'ENV "a',
+    'ENV a=b c',
+    'ENV =b',
+    'LABEL a b',
+    'LABEL a="b\\"c" \'d\'=$a',
+    'LABEL',
+    'EXPOSE 80 81/udp 90-92',
+    'EXPOSE',
+    'EXPOSE x',
+    'EXPOSE 99999',
+    'EXPOSE 5-3',
+    'EXPOSE 80/foo',
+    'USER a:b',
+    'USER a b',
+    'USER',
+    'WORKDIR /a',
+    'WORKDIR a b',
+    'WORKDIR',
+    'VOLUME /a /b',
+    'VOLUME ["/a b"]',
+    'VOLUME ["",""]',
+    'VOLUME',
+    'HEALTHCHECK CMD a b',
+    'HEALTHCHECK --interval=5s --timeout=1m30s --retries=3 CMD ["a"]',
+    'HEALTHCHECK NONE',
+    'HEALTHCHECK',
+    'HEALTHCHECK x',
+    'HEALTHCHECK --foo=1 CMD x',
+    'HEALTHCHECK --interval=1 CMD x',
+    'HEALTHCHECK --interval=1q CMD x',
+    'HEALTHCHECK --interval=x CMD x',
+    'HEALTHCHECK NONE x',
+    'HEALTHCHECK CMD',
+    'ONBUILD RUN x',
+    'ONBUILD',
+    'ONBUILD ONBUILD RUN x',
+    'ONBUILD FROM x',
+    'RUN x',
+    'FOO x',
+    'FROM a',
+    'ADD a b',
+    'ARG a',
+    'SHELL ["a"]',
+    'MAINTAINER me',
+    '# comment',
+    '',
   ];
   for (const change of changes) {
     const theirs = await oracle.docker.run(['import', '--change', change, path, 'imported:1']);
@@ -140,27 +202,41 @@ test('import: the same defaults, or the same refusal', { timeout: 120_000 }, asy
       continue;
     }
     assert.ok(!(ours instanceof Error), `${change}: ${String(ours)}`);
-    const inspected = JSON.parse(await oracle.docker.ok(['image', 'inspect', 'imported:1'])) as { Config: Record<string, unknown>; RootFS: { Layers: string[] } }[];
-    assert.deepEqual(ours.layers.map((layer) => layer.diffId), inspected[0]?.RootFS.Layers);
+    const inspected = JSON.parse(await oracle.docker.ok(['image', 'inspect', 'imported:1'])) as {
+      Config: Record<string, unknown>;
+      RootFS: { Layers: string[] };
+    }[];
+    assert.deepEqual(
+      ours.layers.map((layer) => layer.diffId),
+      inspected[0]?.RootFS.Layers,
+    );
     assert.deepEqual(withoutEmpty(ours.configuration.config ?? {}), withoutEmpty(inspected[0]?.Config ?? {}), change);
   }
 });
 
 /** dockerd writes fields out that nobody set. */
 function withoutEmpty(config: object): object {
-  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0)));
+  return Object.fromEntries(
+    Object.entries(config).filter(([, value]) => value !== null && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0)),
+  );
 }
 
 test('archives: taken and refused alike', { timeout: 60_000 }, async () => {
   const path = (name: string) => join(directory, name);
   const good = await readFile(path('rootfs.tar'));
   const inputs: [string, Buffer][] = [
-    ['whole', good], ['empty', Buffer.alloc(0)], ['cut', good.subarray(0, 900)], ['text', Buffer.from('text\n'.repeat(1000))], ['only-end', Buffer.alloc(1024)],
+    ['whole', good],
+    ['empty', Buffer.alloc(0)],
+    ['cut', good.subarray(0, 900)],
+    ['text', Buffer.from('text\n'.repeat(1000))],
+    ['only-end', Buffer.alloc(1024)],
   ];
   for (const [name, data] of inputs) {
     await writeFile(path('input'), data);
     const theirs = await oracle.docker.run(['import', path('input'), 'input:1']);
-    const ours = await store.import(Readable.from(data.length === 0 ? [] : [data]), { reference: 'input:1', changes: [] }).catch((error: unknown) => error as Error);
+    const ours = await store
+      .import(Readable.from(data.length === 0 ? [] : [data]), { reference: 'input:1', changes: [] })
+      .catch((error: unknown) => error as Error);
     assert.equal(ours instanceof Error, theirs.exitCode !== 0, `${name}: ${theirs.stderr}`);
     if (ours instanceof Error) assert.equal(ours.message, theirs.stderr.trim().replace(/^.*Error processing tar file\(exit status 1\): /, ''), name);
     else assert.equal(ours.layers[0]?.diffId, await oracle.docker.ok(['image', 'inspect', '--format', '{{index .RootFS.Layers 0}}', 'input:1']), name);

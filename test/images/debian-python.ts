@@ -18,7 +18,13 @@ export function debianPythonTar(): Promise<string> {
 
 async function make(): Promise<string> {
   const path = join(CACHE, 'debian-python.tar');
-  if (await access(path).then(() => true, () => false)) return path;
+  if (
+    await access(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return path;
   await mkdir(CACHE, { recursive: true });
   const unfinished = join(CACHE, `debian-python.${process.pid}.tmp`);
   try {

@@ -112,7 +112,10 @@ test('a full disk is said as such and leaves nothing', { timeout: 60_000 }, asyn
     // Too large for the kept tar; for the squashfs beside it; for the archive's own copy.
     for (const bytes of [20_000_000, 6_500_000, 4_500_000, 3_600_000]) {
       const tar = new RootfsTar().file('large', noise(bytes, bytes)).end();
-      const attempt = bytes === 3_600_000 ? store.load(archiveOf(tar), { progress: () => undefined }) : store.import(Readable.from([tar]), { changes: [], reference: 'large:1' });
+      const attempt =
+        bytes === 3_600_000
+          ? store.load(archiveOf(tar), { progress: () => undefined })
+          : store.import(Readable.from([tar]), { changes: [], reference: 'large:1' });
       await attempt.then(
         () => assert.ok(bytes < 5_000_000, `${bytes} bytes can't have fitted`),
         (error: unknown) => assert.ok(isFault(error, 'disk-full') && error.message === 'no space left on device', String(error)),
@@ -121,7 +124,10 @@ test('a full disk is said as such and leaves nothing', { timeout: 60_000 }, asyn
       assert.deepEqual(await readdir(join(directory, 'store', 'incoming')), []);
       assert.equal((await run('du', ['-sb', join(directory, 'store', 'layers'), join(directory, 'store', 'squashfs')])).stdout, usedBefore);
     }
-    assert.deepEqual(store.list().flatMap((image) => image.tags), ['small:1']);
+    assert.deepEqual(
+      store.list().flatMap((image) => image.tags),
+      ['small:1'],
+    );
     assert.ok((await buffer(store.save(['small:1']))).length > 200_000);
   } finally {
     await run('umount', [directory]);

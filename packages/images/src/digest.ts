@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto';
 
 /** `sha256:` and 64 lower-case hex digits. */
-export function isDigest(text: string): boolean {
-  return /^sha256:[0-9a-f]{64}$/.test(text);
-}
-
 export function sha256(data: Buffer | string): string {
   return `sha256:${createHash('sha256').update(data).digest('hex')}`;
 }

@@ -80,6 +80,6 @@ export function withDiskFull(error: unknown): unknown {
 }
 
 /** As Go's %q does for plain text. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return JSON.stringify(text);
 }

@@ -124,7 +124,8 @@ export class ImageStore implements Images {
     const removed = this.#rows.leasedImages(owner).some((id) => this.#rows.isRemoved(id) === true);
     this.#rows.lightly(() => this.#rows.deleteLeases(owner));
     // The last one that needed it is gone: nobody else would come to clean up.
-    if (removed) this.#collecting = this.#collecting.then(() => this.#collect()).catch((error: unknown) => this.#log?.warn({ error }, 'could not remove unused layers'));
+    if (removed)
+      this.#collecting = this.#collecting.then(() => this.#collect()).catch((error: unknown) => this.#log?.warn({ error }, 'could not remove unused layers'));
   }
 
   tag(image: Image, reference: string): void {
@@ -144,8 +145,8 @@ export class ImageStore implements Images {
   }
 
   async load(archive: Readable, options: { progress: Progress; signal?: AbortSignal }): Promise<Image[]> {
-    return interruptible(archive, options.signal, () =>
-      loadArchive(archive, {
+    return interruptible(archive, options.signal, (bytes) =>
+      loadArchive(bytes, {
         files: this.#files,
         rows: this.#rows,
         layers: this.#layers,
@@ -171,8 +172,8 @@ export class ImageStore implements Images {
   }
 
   async import(archive: Readable, options: ImportOptions): Promise<Image> {
-    return interruptible(archive, options.signal, () =>
-      importRootfs(archive, {
+    return interruptible(archive, options.signal, (bytes) =>
+      importRootfs(bytes, {
         files: this.#files,
         rows: this.#rows,
         layers: this.#layers,
@@ -254,15 +255,18 @@ function notFound(reference: string): never {
   throw imageNotFound(reference);
 }
 
-/** A stream that hangs is ended by the signal; what it is ended with is what the caller sees. */
-async function interruptible<T>(archive: Readable, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+/**
+ * A stream that hangs is ended by the signal; what it is ended with is what the caller sees. Otherwise it stays the
+ * caller's, also after a refusal in the middle: destroying a request would take the connection away under the answer.
+ */
+async function interruptible<T>(archive: Readable, signal: AbortSignal | undefined, work: (bytes: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
   signal?.throwIfAborted();
   const stop = () => archive.destroy(signal?.reason as Error);
   signal?.addEventListener('abort', stop, { once: true });
   // Whoever reads the stream gets its error; before and after that nobody listens.
   archive.on('error', () => undefined);
   try {
-    return await work();
+    return await work(archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
   } catch (error) {
     signal?.throwIfAborted();
     throw withDiskFull(error);

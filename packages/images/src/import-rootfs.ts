@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { applyChanges } from './changes/apply-changes.ts';
 import { sha256 } from './digest.ts';
 import { imageNotFound, referenceInvalid } from './faults.ts';
@@ -30,7 +29,7 @@ interface ImportContext extends ImportOptions {
 }
 
 /** `docker import`: everything that can be refused is refused before the archive is read. */
-export async function importRootfs(archive: Readable, context: ImportContext): Promise<Image> {
+export async function importRootfs(archive: AsyncIterable<Buffer>, context: ImportContext): Promise<Image> {
   const { rows, layers } = context;
   const reference = context.reference === undefined || context.reference === '' ? undefined : importReference(context.reference);
   const platform = parsePlatform(context.platform, context.architecture);
@@ -40,7 +39,9 @@ export async function importRootfs(archive: Readable, context: ImportContext): P
   const { diffId, pinned } = await layers.add(archive, workspace, context.signal);
   using _pinned = pinned;
   const nowMs = context.now();
-  const configuration = Buffer.from(JSON.stringify(importConfiguration(diffId, defaults, platform, context.message || 'Imported from -', context.createdAtMs ?? nowMs)));
+  const configuration = Buffer.from(
+    JSON.stringify(importConfiguration(diffId, defaults, platform, context.message || 'Imported from -', context.createdAtMs ?? nowMs)),
+  );
   const id = sha256(configuration);
   rows.transaction(() => {
     rows.putImage(id, configuration, [diffId], nowMs);

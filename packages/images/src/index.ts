@@ -4,10 +4,7 @@
  */
 export type * from './port.ts';
 export { ImageStore, type ImageStoreOptions } from './image-store.ts';
-export { DEFAULT_LIMITS, type Limits } from './limits.ts';
-export { MAX_LAYER_FILES } from './layer/layer-store.ts';
-export { chainIds } from './digest.ts';
-export { familiar, parseNamed, parseReference, withDefaultTag, type NamedReference, type Reference } from './reference.ts';
+export type { Limits } from './limits.ts';
 export { buildLocalImages } from './local/build-local-images.ts';
 export { TarReader } from './tar/tar-reader.ts';
 export { END_OF_ARCHIVE, padding, tarHeader } from './tar/tar-writer.ts';

@@ -74,9 +74,10 @@ export interface Images extends AsyncDisposable {
    * Docker's rmi. `users` are the containers using images (id → running?). Returns what was untagged and deleted, in order.
    * Faults: `image-in-use` (conflict, Docker's sentence), `image-not-found`.
    */
-  remove(reference: string, options: { force: boolean; prune: boolean; users: readonly { containerId: string; imageId: string; running: boolean }[] }): Promise<
-    ({ Untagged: string } | { Deleted: string })[]
-  >;
+  remove(
+    reference: string,
+    options: { force: boolean; prune: boolean; users: readonly { containerId: string; imageId: string; running: boolean }[] },
+  ): Promise<({ Untagged: string } | { Deleted: string })[]>;
   /** `docker load`: Docker's and OCI's layout, also several images in one archive. Verifies every digest. */
   load(archive: Readable, options: { progress: Progress; signal?: AbortSignal }): Promise<Image[]>;
   /** `docker save`. Docker's layout with the OCI index beside it, as Docker 25+ writes. */
@@ -88,5 +89,9 @@ export interface Images extends AsyncDisposable {
   ): Promise<Image>;
   /** Removes unleased, unreferenced blobs and leftovers of a crash. Returns bytes freed. */
   collect(): Promise<number>;
-  prune(options: { danglingOnly: boolean; users: readonly { imageId: string }[]; matches?: (image: Image) => boolean }): Promise<{ deleted: ({ Untagged: string } | { Deleted: string })[]; reclaimedBytes: number }>;
+  prune(options: {
+    danglingOnly: boolean;
+    users: readonly { imageId: string }[];
+    matches?: (image: Image) => boolean;
+  }): Promise<{ deleted: ({ Untagged: string } | { Deleted: string })[]; reclaimedBytes: number }>;
 }

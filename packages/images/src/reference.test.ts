@@ -33,7 +33,7 @@ test('ids', () => {
   assert.equal(parseReference(HEX.slice(0, 12)).kind, 'named');
 });
 
-test('refusals in Docker\'s words', () => {
+test("refusals in Docker's words", () => {
   const cases: [string, string][] = [
     ['', 'invalid reference format'],
     ['a b', 'invalid reference format'],
@@ -50,7 +50,11 @@ test('refusals in Docker\'s words', () => {
     [`a@md5:${'a'.repeat(32)}`, 'unsupported digest algorithm'],
   ];
   for (const [text, message] of cases) {
-    assert.throws(() => parseNamed(text), (error) => isFault(error, 'reference-invalid') && error.message === message, `${text}: ${message}`);
+    assert.throws(
+      () => parseNamed(text),
+      (error) => isFault(error, 'reference-invalid') && error.message === message,
+      `${text}: ${message}`,
+    );
   }
 });
 

@@ -3,21 +3,20 @@ import { archiveInvalid } from '../faults.ts';
 
 /** Go writes `null` for an empty list and takes fields in any case; so does this. */
 function list<T extends z.ZodType>(of: T) {
-  return z.array(of).nullish().transform((value) => value ?? []);
+  return z
+    .array(of)
+    .nullish()
+    .transform((value) => value ?? []);
 }
 
-export const dockerManifest = z.array(
-  z.object({ Config: z.string(), RepoTags: list(z.string()), Layers: list(z.string()) }),
-);
+export const dockerManifest = z.array(z.object({ Config: z.string(), RepoTags: list(z.string()), Layers: list(z.string()) }));
 
 const descriptor = z.object({
   mediaType: z.string().optional(),
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'unsupported digest'),
   size: z.number().int().nonnegative(),
   annotations: z.record(z.string(), z.string()).nullish(),
-  platform: z
-    .object({ architecture: z.string(), os: z.string(), variant: z.string().optional() })
-    .nullish(),
+  platform: z.object({ architecture: z.string(), os: z.string(), variant: z.string().optional() }).nullish(),
 });
 export type Descriptor = z.infer<typeof descriptor>;
 

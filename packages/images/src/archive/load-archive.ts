@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { shortId } from '@berth/kit';
 import { archiveInvalid } from '../faults.ts';
 import type { LayerStore } from '../layer/layer-store.ts';
@@ -27,7 +26,7 @@ interface LoadContext {
  * `docker load`. Each image is stored as a whole, one after the other; when one of them is refused, those before it stay,
  * as with dockerd.
  */
-export async function loadArchive(archive: Readable, context: LoadContext): Promise<Image[]> {
+export async function loadArchive(archive: AsyncIterable<Buffer>, context: LoadContext): Promise<Image[]> {
   await using workspace = await context.files.workspace();
   const spool = await Spool.receive(archive, workspace, context.limits, context.signal);
   const loaded: Image[] = [];

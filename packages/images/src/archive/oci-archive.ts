@@ -53,7 +53,12 @@ async function readManifest(spool: Spool, descriptor: Descriptor, references: re
   const { name, data } = await blob(spool, descriptor);
   const manifest = parseDocument(ociManifest, data, name);
   const config = await blob(spool, manifest.config);
-  return archivedImage(config.data, config.name, manifest.layers.map((layer) => checked(spool, layer).file), references);
+  return archivedImage(
+    config.data,
+    config.name,
+    manifest.layers.map((layer) => checked(spool, layer).file),
+    references,
+  );
 }
 
 /**

@@ -2,7 +2,12 @@ import { changeInvalid } from '../faults.ts';
 import { jsonWords } from './words.ts';
 
 const UNITS_NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
-const OPTIONS: Readonly<Record<string, string>> = { interval: 'Interval', timeout: 'Timeout', 'start-period': 'StartPeriod', 'start-interval': 'StartInterval' };
+const OPTIONS: Readonly<Record<string, string>> = {
+  interval: 'Interval',
+  timeout: 'Timeout',
+  'start-period': 'StartPeriod',
+  'start-interval': 'StartInterval',
+};
 
 /** The arguments of HEALTHCHECK as Docker stores them: durations in nanoseconds. */
 export function healthcheck(text: string): Record<string, unknown> {

@@ -13,7 +13,10 @@ test('paths are cleaned as path.normalize does, or leave the root and are refuse
       const depths = parts.reduce<number[]>((list, one) => [...list, (list.at(-1) ?? 0) + (one === '..' ? -1 : one === '' || one === '.' ? 0 : 1)], []);
       const leaves = depths.some((depth) => depth < 0);
       if (leaves) {
-        assert.throws(() => entryPath(path), (error) => isFault(error, 'tar-invalid') && /outside of the root/.test(error.message));
+        assert.throws(
+          () => entryPath(path),
+          (error) => isFault(error, 'tar-invalid') && /outside of the root/.test(error.message),
+        );
       } else {
         const names = entryPath(path);
         assert.equal(`/${names.join('/')}`, posix.resolve('/', `./${path}`));
@@ -35,5 +38,9 @@ test('whiteouts', () => {
   assert.deepEqual(whiteoutOf('.wh..wh..opq'), { kind: 'opaque' });
   assert.deepEqual(whiteoutOf('.wh..wh.plnk'), { kind: 'bookkeeping' });
   assert.equal(whiteoutOf('.whx'), undefined);
-  for (const name of ['.wh.', '.wh..', '.wh...']) assert.throws(() => whiteoutOf(name), (error) => isFault(error, 'tar-invalid'));
+  for (const name of ['.wh.', '.wh..', '.wh...'])
+    assert.throws(
+      () => whiteoutOf(name),
+      (error) => isFault(error, 'tar-invalid'),
+    );
 });

@@ -15,7 +15,7 @@ import { type SquashCompression, writeSquashfs } from './squash.ts';
 import { writeZstdFile } from './zstd-file.ts';
 
 /** Block devices a VM has room for; more layers than this are merged from below. */
-export const MAX_LAYER_FILES = 20;
+const MAX_LAYER_FILES = 20;
 
 const CHUNK_BYTES = 256 * 1024;
 const PROGRESS_BYTES = 4 * 2 ** 20;
@@ -260,7 +260,7 @@ function mergeId(diffIds: readonly string[]): string {
   return sha256(`merged\n${diffIds.join('\n')}`);
 }
 
-export function chunksOf(file: string): AsyncIterable<Buffer> {
+function chunksOf(file: string): AsyncIterable<Buffer> {
   return createReadStream(file, { highWaterMark: CHUNK_BYTES });
 }
 

@@ -126,7 +126,12 @@ export class LayerTree {
         if (target === undefined) throw tarInvalid(`${JSON.stringify(names.join('/'))}: not a directory`);
         if (++links > MAX_LINKS) throw tarInvalid(`${JSON.stringify(names.join('/'))}: too many levels of symbolic links`);
         if (target.startsWith('/')) stack = [this.root];
-        rest.push(...target.split('/').filter((part) => part !== '' && part !== '.').toReversed());
+        rest.push(
+          ...target
+            .split('/')
+            .filter((part) => part !== '' && part !== '.')
+            .toReversed(),
+        );
         continue;
       }
       const made = directory();

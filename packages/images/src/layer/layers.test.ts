@@ -32,8 +32,17 @@ function layerTar(members: readonly Member[]): Buffer {
   const pieces = members.flatMap(({ content = '', xattrs = {}, ...more }) => {
     const data = Buffer.from(content);
     const entry: TarEntry = {
-      kind: 'file', mode: 0o644, uid: 0, gid: 0, sizeBytes: data.length, mtime: 1, linkPath: '', deviceMajor: 0, deviceMinor: 0,
-      ...more, xattrs: new Map(Object.entries(xattrs)),
+      kind: 'file',
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      sizeBytes: data.length,
+      mtime: 1,
+      linkPath: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+      ...more,
+      xattrs: new Map(Object.entries(xattrs)),
     };
     return [tarHeader(entry), data, padding(data.length)];
   });
@@ -109,7 +118,9 @@ async function contents(root: string, options: { links?: boolean } = {}): Promis
         : stat.isSymbolicLink()
           ? `-> ${await readlink(join(root, at))}`
           : stat.isFile()
-            ? createHash('md5').update(await readFile(join(root, at))).digest('hex')
+            ? createHash('md5')
+                .update(await readFile(join(root, at)))
+                .digest('hex')
             : `device ${stat.rdev}`;
       const link = options.links && stat.isFile() ? ` = ${inodes.get(stat.ino) ?? inodes.set(stat.ino, at).get(stat.ino)}` : '';
       lines.push(`${at} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${Math.floor(stat.mtimeMs / 1000)} ${what}${link}`);
@@ -130,7 +141,15 @@ test('a layer arrives as it was: owners, modes, times, links, devices, attribute
   const file = await squash(
     layerTar([
       { path: './', kind: 'directory', mode: 0o1755, uid: 5, gid: 6, mtime: 12345 },
-      { path: 'bin/tool', content: 'tool', mode: 0o4755, uid: 70_000, gid: 3_000_000, mtime: 77, xattrs: { 'security.capability': capability, 'user.note': 'hi' } },
+      {
+        path: 'bin/tool',
+        content: 'tool',
+        mode: 0o4755,
+        uid: 70_000,
+        gid: 3_000_000,
+        mtime: 77,
+        xattrs: { 'security.capability': capability, 'user.note': 'hi' },
+      },
       { path: 'bin/same', kind: 'hardlink', linkPath: 'bin/tool' },
       { path: 'owned', uid: 5, gid: 6 },
       { path: 'etc', kind: 'directory', mode: 0o750, uid: 1, gid: 2, mtime: 99, xattrs: { 'user.dir': 'x' } },
@@ -168,7 +187,8 @@ test('a layer arrives as it was: owners, modes, times, links, devices, attribute
 
 test('the same layer gives the same bytes, in every compression', async () => {
   const members: Member[] = [{ path: './', kind: 'directory', mtime: 5 }];
-  for (let index = 0; index < 300; index++) members.push({ path: `d${index % 7}/f${index}`, content: `${index} `.repeat(index * 20), xattrs: index % 9 === 0 ? { 'user.a': `${index}` } : {} });
+  for (let index = 0; index < 300; index++)
+    members.push({ path: `d${index % 7}/f${index}`, content: `${index} `.repeat(index * 20), xattrs: index % 9 === 0 ? { 'user.a': `${index}` } : {} });
   const tar = layerTar(members);
   for (const compression of ['none', 'lz4'] as const) {
     const [first, second] = [await squash(tar, compression), await squash(tar, compression)];
@@ -232,7 +252,13 @@ test('later members replace earlier ones; directories merge; a link keeps what i
     ]),
   );
   await mounted([file], async (root) => {
-    assert.deepEqual(await Promise.all(['a', 'link', 'd/x', 'e', 'f/y'].map((path) => readFile(join(root, path), 'utf8'))), ['second', 'first', '1', 'now a file', '1']);
+    assert.deepEqual(await Promise.all(['a', 'link', 'd/x', 'e', 'f/y'].map((path) => readFile(join(root, path), 'utf8'))), [
+      'second',
+      'first',
+      '1',
+      'now a file',
+      '1',
+    ]);
     assert.equal((await lstat(join(root, 'd'))).mode & 0o7777, 0o711);
   });
 });
@@ -259,9 +285,28 @@ test('what makes no sense is refused', async () => {
     [[{ path: 'a/../../x', content: '1' }], /outside of the root/],
     [[{ path: 'l', kind: 'hardlink', linkPath: 'missing' }], /has no target/],
     [[{ path: 'l', kind: 'hardlink', linkPath: '../../etc/passwd' }], /outside of the root/],
-    [[{ path: 'd', kind: 'directory' }, { path: 'l', kind: 'hardlink', linkPath: 'd' }], /has no target/],
-    [[{ path: 'f', content: '1' }, { path: 'f/x', content: '1' }], /not a directory/],
-    [[{ path: 'a', kind: 'symlink', linkPath: 'b' }, { path: 'b', kind: 'symlink', linkPath: 'a' }, { path: 'a/x', content: '1' }], /too many levels/],
+    [
+      [
+        { path: 'd', kind: 'directory' },
+        { path: 'l', kind: 'hardlink', linkPath: 'd' },
+      ],
+      /has no target/,
+    ],
+    [
+      [
+        { path: 'f', content: '1' },
+        { path: 'f/x', content: '1' },
+      ],
+      /not a directory/,
+    ],
+    [
+      [
+        { path: 'a', kind: 'symlink', linkPath: 'b' },
+        { path: 'b', kind: 'symlink', linkPath: 'a' },
+        { path: 'a/x', content: '1' },
+      ],
+      /too many levels/,
+    ],
     [[{ path: 'l', kind: 'symlink', linkPath: '' }], /target of 0 bytes/],
     [[{ path: 'l', kind: 'symlink', linkPath: 'x'.repeat(4096) }], /target of 4096 bytes/],
     [[{ path: 'f', uid: 2 ** 32 }], /owner 4294967296 is out of range/],
@@ -286,8 +331,16 @@ test('merging layers gives what overlayfs shows of them', async () => {
   const name = fc.constantFrom('a', 'b', 'c');
   const path = fc.array(name, { minLength: 1, maxLength: 3 });
   const member: fc.Arbitrary<Member> = fc.oneof(
-    { weight: 4, arbitrary: fc.tuple(path, fc.string({ unit: fc.constantFrom('x', 'y'), maxLength: 3 }), fc.constantFrom(0o644, 0o600)).map(([names, content, mode]) => ({ path: names.join('/'), content, mode })) },
-    { weight: 2, arbitrary: fc.tuple(path, fc.constantFrom(0o755, 0o700)).map(([names, mode]) => ({ path: names.join('/'), kind: 'directory' as const, mode })) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(path, fc.string({ unit: fc.constantFrom('x', 'y'), maxLength: 3 }), fc.constantFrom(0o644, 0o600))
+        .map(([names, content, mode]) => ({ path: names.join('/'), content, mode })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(path, fc.constantFrom(0o755, 0o700)).map(([names, mode]) => ({ path: names.join('/'), kind: 'directory' as const, mode })),
+    },
     { weight: 1, arbitrary: fc.tuple(path, path).map(([names, target]) => ({ path: names.join('/'), kind: 'hardlink' as const, linkPath: target.join('/') })) },
     { weight: 1, arbitrary: path.map((names) => ({ path: [...names.slice(0, -1), 's'].join('/'), kind: 'symlink' as const, linkPath: 'target' })) },
     { weight: 3, arbitrary: path.map((names) => ({ path: [...names.slice(0, -1), `.wh.${names.at(-1)}`].join('/') })) },
@@ -301,7 +354,13 @@ test('merging layers gives what overlayfs shows of them', async () => {
         const accepted: Member[] = [];
         for (const one of members) {
           const candidate = [...accepted, one];
-          if (await treeOf(layerTar(candidate)).then(() => true, () => false)) accepted.push(one);
+          if (
+            await treeOf(layerTar(candidate)).then(
+              () => true,
+              () => false,
+            )
+          )
+            accepted.push(one);
         }
         // Directories without a member of their own take owner and mode from below when merged, which overlayfs can't do.
         const described = describeAll(await treeOf(layerTar(accepted)));

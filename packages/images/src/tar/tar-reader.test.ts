@@ -33,7 +33,17 @@ async function* inPieces(data: Buffer, size: number): AsyncGenerator<Buffer> {
 }
 
 const plain: TarEntry = {
-  kind: 'file', path: 'f', mode: 0o644, uid: 0, gid: 0, sizeBytes: 0, mtime: 0, linkPath: '', deviceMajor: 0, deviceMinor: 0, xattrs: new Map(),
+  kind: 'file',
+  path: 'f',
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  sizeBytes: 0,
+  mtime: 0,
+  linkPath: '',
+  deviceMajor: 0,
+  deviceMinor: 0,
+  xattrs: new Map(),
 };
 
 function file(path: string, content: Buffer | string, more: Partial<TarEntry> = {}): Buffer {
@@ -45,7 +55,14 @@ function rejects(data: Buffer, pattern: RegExp): Promise<void> {
   return assert.rejects(readAll(inPieces(data, 700)), (error) => isFault(error, 'tar-invalid') && pattern.test(error.message));
 }
 
-const name = fc.string({ unit: fc.integer({ min: 1, max: 255 }).filter((code) => code !== 0x2f).map((code) => String.fromCharCode(code)), minLength: 1, maxLength: 300 });
+const name = fc.string({
+  unit: fc
+    .integer({ min: 1, max: 255 })
+    .filter((code) => code !== 0x2f)
+    .map((code) => String.fromCharCode(code)),
+  minLength: 1,
+  maxLength: 300,
+});
 const entries = fc.array(
   fc.record({
     path: fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('/')),
@@ -68,7 +85,15 @@ test('what the writer writes, the reader reads, however the bytes are cut', asyn
       ]);
       const read = await readAll(inPieces(data, size));
       assert.deepEqual(
-        read.map(({ entry, content }) => ({ path: entry.path, mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, xattrs: Object.fromEntries(entry.xattrs), content })),
+        read.map(({ entry, content }) => ({
+          path: entry.path,
+          mode: entry.mode,
+          uid: entry.uid,
+          gid: entry.gid,
+          mtime: entry.mtime,
+          xattrs: Object.fromEntries(entry.xattrs),
+          content,
+        })),
         wanted.map((one) => ({ ...one, xattrs: { ...one.xattrs }, content: Buffer.from(one.content) })),
       );
     }),
@@ -138,8 +163,7 @@ test('refuses what is no tar, and what comes after its end', async () => {
 });
 
 test('refuses hostile headers', async () => {
-  const pax = (record: Buffer) =>
-    Buffer.concat([file('PaxHeaders/x', record).fill('x', 156, 157), Buffer.alloc(0)]);
+  const pax = (record: Buffer) => Buffer.concat([file('PaxHeaders/x', record).fill('x', 156, 157), Buffer.alloc(0)]);
   const resum = (data: Buffer) => {
     data.write('        ', 148, 'latin1');
     let sum = 0;
