@@ -56,7 +56,7 @@ export class Forwarder {
 }
 
 /** The `nameserver` lines of a resolv.conf. */
-export function nameServers(text: string): string[] {
+function nameServers(text: string): string[] {
   return [...text.matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map((match) => match[1] ?? '');
 }
 

@@ -158,7 +158,7 @@ function render(element: Element): string {
 type JsonValue = string | number | { prefix: { addr: string; len: number } } | { concat: JsonValue[] } | { elem: { val: JsonValue; comment?: string } };
 
 /** Reads the elements out of `nft -j list table`, in the same spelling as they were written. */
-export function elementsIn(objects: readonly NftObject[]): Element[] {
+function elementsIn(objects: readonly NftObject[]): Element[] {
   const known = new Set<string>(setNames);
   const found: Element[] = [];
   for (const object of objects) {
