@@ -48,19 +48,21 @@ describe('an instance from its first start to its end', () => {
     assert.match(output, /default\.sock run --rm berth\/hello/);
   });
 
-  test('stop leaves containers running and says which; the next start takes seconds and takes them up', limit, async () => {
+  test('stop leaves containers running and says which; the next start does nothing twice and takes them up', limit, async () => {
     await instance.docker.ok(['run', '-d', '--name', 'stays', 'busybox', 'sleep', '1000']);
     const stopped = await instance.command('stop');
     assert.equal(stopped.code, 0, stopped.output);
     assert.match(stopped.output, /1 container keeps running without the daemon: stays/);
     assert.match((await instance.command('status')).output, /not running[\s\S]*1 virtual machines? of it/);
 
-    const begun = performance.now();
-    const facts = await instance.json('start', '--detach');
-    const tookMs = performance.now() - begun;
-    assert.equal(facts['alreadyRunning'], false);
+    // How many seconds is for the benchmark to say; here, that nothing is done twice.
+    const again = await instance.command('start', '--detach');
+    assert.equal(again.code, 0, again.output);
+    assert.match(again.output, /✔ system packages .*nothing missing/);
+    assert.match(again.output, /✔ npm packages .*nothing missing/);
+    assert.match(again.output, /✔ guest .*up to date/);
+    assert.doesNotMatch(again.output, /preparing the template/);
     assert.equal(await instance.docker.ok(['exec', 'stays', 'echo', 'here']), 'here');
-    assert.ok(tookMs < 10_000, `a warm start took ${tookMs} ms`);
   });
 
   test('a killed daemon’s socket is replaced, and its containers are taken up', limit, async () => {
