@@ -74,17 +74,21 @@ export function imageArchiveArea(app: FastifyInstance, context: Context): void {
 /** `docker save`: everything that can be said by status code is said before the first byte. */
 export async function sendArchive(context: Context, reply: FastifyReply, names: readonly string[]): Promise<FastifyReply> {
   const found = names.map((name) => imageForArchive(context, name));
+  const stop = new AbortController();
+  const archive = context.engine.images.save(names, { signal: stop.signal })[Symbol.asyncIterator]();
+  let piece = await archive.next();
   const stream = new ResponseStream(context, reply, 'application/x-tar');
+  stream.signal.addEventListener('abort', () => stop.abort(), { once: true });
   try {
-    for await (const chunk of context.engine.images.save(names, { signal: stream.signal })) {
-      if (!(await stream.write(chunk as Buffer))) break;
-    }
+    while (piece.done !== true && (await stream.write(piece.value as Buffer))) piece = await archive.next();
     for (const image of found) emit(context, 'save', image, image.id);
     stream.end();
   } catch (error) {
     if (!stream.signal.aborted) context.log.warn({ err: error }, 'an image archive could not be written');
     // Half an archive must not look like a whole one.
     reply.raw.destroy();
+  } finally {
+    stop.abort();
   }
   return reply;
 }

@@ -37,15 +37,25 @@ export async function openTestApi(): Promise<TestApi> {
     new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
       const type = payload === undefined || 'Content-Type' in headers ? {} : { 'Content-Type': 'application/json' };
-      const request = httpRequest({ socketPath, method, path, headers: { ...type, ...headers }, agent: false, timeout: 20_000 }, (response) => {
-        const parts: Buffer[] = [];
-        response.on('data', (part: Buffer) => parts.push(part));
-        response.on('end', () => {
-          const text = Buffer.concat(parts).toString();
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: () => JSON.parse(text) });
-        });
-        response.on('error', reject);
-      });
+      const request = httpRequest(
+        {
+          socketPath,
+          method,
+          path,
+          headers: { ...type, ...(payload === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(payload)) }), ...headers },
+          agent: false,
+          timeout: 20_000,
+        },
+        (response) => {
+          const parts: Buffer[] = [];
+          response.on('data', (part: Buffer) => parts.push(part));
+          response.on('end', () => {
+            const text = Buffer.concat(parts).toString();
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: () => JSON.parse(text) });
+          });
+          response.on('error', reject);
+        },
+      );
       request.on('timeout', () => request.destroy(new Error(`${method} ${path} took too long`)));
       request.on('error', reject);
       request.end(payload);
