@@ -7,7 +7,7 @@ export { filter } from './filter.ts';
 export { openPty, resizePty, type Pty } from './pty.ts';
 export { ipBatch, listIpv4Addresses, listLinks, listRoutes, type Link, type Route } from './links.ts';
 export { NetworkNamespace } from './network-namespace.ts';
-export { applyNft, listNftChains, listNftTable, type NftBody, type NftObject } from './nft.ts';
+export { applyNft, listNftChains, listNftTable, removeNftLeftovers, type NftBody, type NftObject } from './nft.ts';
 export { readSysctl, writeSysctl, type SysctlPath } from './sysctl.ts';
 export { lockFile, type FileLock } from './file-lock.ts';
 export { connectUnix, listenUnix, sendDescriptor } from './unix-socket.ts';
@@ -17,3 +17,4 @@ export { findProcesses, processArguments, processCpuSeconds, processPssBytes, pr
 export { hostMemory } from './host-memory.ts';
 export { copySparse, dataRanges } from './sparse-file.ts';
 export { forgetConnections, type Connection } from './conntrack.ts';
+export { enterOwnNetwork } from './own-network.ts';
