@@ -14,6 +14,8 @@ const COMMANDS = {
 
 /** @param {readonly string[]} argv @returns {Promise<number>} the exit code */
 export async function main(argv) {
+  // Whoever reads our output may go (`npm start | head`): what was begun is still finished.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     const options = parseOptions(argv);
     if (options.help) {
