@@ -197,6 +197,9 @@ int network_remove(const char *name, struct fault *fault)
 	struct batch b = {0};
 	struct ifinfomsg down = {.ifi_index = link, .ifi_change = IFF_UP};
 	batch_add(&b, RTM_NEWLINK, 0, &down, sizeof down);
+	/* In a message of its own: the kernel would rename first, and only a link that is down can be renamed. */
+	struct ifinfomsg rename = {.ifi_index = link};
+	batch_add(&b, RTM_NEWLINK, 0, &rename, sizeof rename);
 	batch_attribute(&b, IFLA_IFNAME, spare, strlen(spare) + 1);
 	struct ifaddrmsg any = {.ifa_index = (uint32_t)link};
 	int error = batch_run(&b);

@@ -337,7 +337,8 @@ static void status_ready(struct source *source, uint32_t events)
 		}
 		struct writer w = {0};
 		write_u32(&w, (uint32_t)p->report.pid);
-		write_u64(&w, now_ms());
+		/* The same moment as a later HELLO is told. */
+		write_u64(&w, p == main_process ? agent.started_at_ms : now_ms());
 		if (!p->orphan)
 			port_send_writer(MSG_REPLY, p->request, &w);
 		writer_free(&w);
