@@ -21,6 +21,9 @@ export function startFailure(error: unknown, args: readonly string[], what: 'cre
   if (isFault(error, 'command-not-executable')) {
     return { exitCode: 126, fault: new Fault('invalid', error.code, `${prefix}exec: "${command}": permission denied: unknown`, { cause: error }) };
   }
+  if (isFault(error, 'cwd-invalid')) {
+    return { exitCode: 127, fault: new Fault('invalid', error.code, `${prefix}${error.message}: unknown`, { cause: error }) };
+  }
   if (isFault(error, 'user-not-found')) return { exitCode: 126, fault: error };
   const fault = isFault(error) ? error : new Fault('internal', 'start-failed', error instanceof Error ? error.message : String(error), { cause: error });
   return { exitCode: 128, fault };
