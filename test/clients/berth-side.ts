@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,10 +17,18 @@ export interface BerthSide extends AsyncDisposable {
   readonly kind: 'machine' | 'process';
 }
 
+/** Both sides are given the same busybox, so that even ids can be compared. */
 export async function openBerthSide(): Promise<BerthSide> {
   const given = process.env['BERTH_SOCKET'];
-  if (given !== undefined) return givenSide(given);
-  return process.env['BERTH_CLIENTS'] === 'machine' ? machineSide() : processSide();
+  const side = await (given !== undefined ? givenSide(given) : process.env['BERTH_CLIENTS'] === 'machine' ? machineSide() : processSide());
+  const directory = await mkdtemp(join(tmpdir(), 'bt-clients-'));
+  try {
+    await writeBusyboxImage(join(directory, 'busybox.tar'));
+    await side.docker.ok(['load', '-q', '-i', join(directory, 'busybox.tar')]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+  return side;
 }
 
 async function givenSide(socketPath: string): Promise<BerthSide> {
@@ -62,8 +69,6 @@ async function processSide(): Promise<BerthSide> {
       log,
     }),
   );
-  await writeBusyboxImage(path('busybox.tar'));
-  await images.load(createReadStream(path('busybox.tar')), { progress: quiet });
   const api = stack.use(createDockerApi({ engine, log, version: '0.1.0' }));
   const socketPath = path('docker.sock');
   await api.listen(socketPath);
