@@ -59,7 +59,7 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   const { state } = container;
   const present = left.get(runtime)?.has(container.id) === true;
   try {
-    deps.images.lease(deps.images.get(container.definition.imageId), container.id);
+    if (deps.images.leased(container.id).length === 0) deps.images.lease(deps.images.get(container.definition.imageId), container.id);
   } catch (error) {
     // What runs needs its image no more than what is stopped; only a start will fail.
     deps.log.error({ err: error, container: container.id }, "a container's image is missing");

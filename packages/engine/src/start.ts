@@ -114,7 +114,8 @@ function specification(deps: Deps, container: Container): ContainerSpec {
   const { definition } = container;
   return {
     id: container.id,
-    rootfs: deps.images.rootfs(deps.images.get(definition.imageId)),
+    // By its lease: the image may have been removed by force since.
+    rootfs: deps.images.rootfs(deps.images.leased(container.id)[0] ?? deps.images.get(definition.imageId)),
     readonlyRootfs: definition.readonlyRootfs,
     process: {
       args: definition.args,
