@@ -29,9 +29,10 @@ export class Containers {
     rmSync(join(this.#folder(id), 'vm'), { force: true });
   }
 
+  /** `undefined` also while its VM has no id yet: an empty one would name the folder of them all. */
   vmOf(id: string): string | undefined {
     try {
-      return readFileSync(join(this.#folder(id), 'vm'), 'utf8');
+      return readFileSync(join(this.#folder(id), 'vm'), 'utf8') || undefined;
     } catch {
       return undefined;
     }
