@@ -33,13 +33,18 @@ export class Bridges {
     });
   }
 
-  /** Makes it with its address, up. The name must be free. */
-  async create(network: NetworkDefinition): Promise<void> {
-    const gateway = parseAddress(network.pools[0]?.gateway ?? '') ?? 0;
-    // A MAC of its own keeps the bridge from taking that of its ports, which come and go.
-    const make = `link add name ${network.bridge} mtu ${network.mtu} address ${macOf(gateway)} type bridge forward_delay 0 mcast_snooping 0`;
-    await ipBatch([make, ...(await this.#shape(network))]);
-    await this.#settings(network.bridge);
+  /** Makes them with their addresses, up. The names must be free; what fails may be half made. */
+  async create(networks: readonly NetworkDefinition[]): Promise<void> {
+    const commands = await Promise.all(
+      networks.map(async (network) => {
+        const gateway = parseAddress(network.pools[0]?.gateway ?? '') ?? 0;
+        // A MAC of its own keeps the bridge from taking that of its ports, which come and go.
+        const make = `link add name ${network.bridge} mtu ${network.mtu} address ${macOf(gateway)} type bridge forward_delay 0 mcast_snooping 0`;
+        return [make, ...(await this.#shape(network))];
+      }),
+    );
+    await ipBatch(commands.flat());
+    for (const network of networks) await this.#settings(network.bridge);
   }
 
   /** Brings those that exist to what `create` would have made; their ports stay attached. */

@@ -71,7 +71,10 @@ function askUdp(question: Buffer, to: To, signal: AbortSignal): Promise<Buffer |
     const id = randomInt(0x10000);
     const sent = renumber(question, id);
     const socket = createSocket(isIPv6(to.address.split('%')[0] ?? '') ? 'udp6' : 'udp4');
+    let over = false;
     const end = (answer: Buffer | undefined) => {
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       socket.removeAllListeners();
@@ -87,7 +90,10 @@ function askUdp(question: Buffer, to: To, signal: AbortSignal): Promise<Buffer |
       if (belongs(answer, sent)) end(renumber(answer, question.readUInt16BE(0)));
     });
     // Connected, so that only this server's datagrams arrive, and a closed port is an error at once.
-    socket.connect(to.port, to.address, () => socket.send(sent, () => undefined));
+    socket.connect(to.port, to.address, (...failed: unknown[]) => {
+      if (failed[0] instanceof Error) end(undefined);
+      else if (!over) socket.send(sent, () => undefined);
+    });
   });
 }
 

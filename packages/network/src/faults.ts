@@ -2,7 +2,7 @@ import { Fault } from '@berth/kit';
 
 /**
  * Every fault of this package. Sentences that a docker user sees are the ones the Docker Engine uses for the same case;
- * what the engine puts in front of them ("failed to set up container networking: …") is the caller's.
+ * the kinds give the Docker API's status for it (403 for a taken address, 500 for a taken port); what the engine puts in front of them ("failed to set up container networking: …") is the caller's.
  */
 export const networkFault = {
   configuration: (code: 'subnet-invalid' | 'gateway-invalid' | 'range-invalid' | 'reserved-invalid', sentence: string) =>
@@ -12,15 +12,15 @@ export const networkFault = {
   spaceExhausted: () => new Fault('exhausted', 'address-space-exhausted', 'all predefined address pools have been fully subnetted'),
   addressInvalid: (address: string) => new Fault('invalid', 'address-invalid', `invalid IPv4 address: ${address}`),
   addressOutside: (address: string) => new Fault('invalid', 'address-outside', `no configured subnet or ip-range contain the IP address ${address}`),
-  addressInUse: () => new Fault('conflict', 'address-in-use', 'Address already in use'),
+  addressInUse: () => new Fault('forbidden', 'address-in-use', 'Address already in use'),
   addressesExhausted: (name: string, id: string) =>
     new Fault('exhausted', 'addresses-exhausted', `no available IPv4 addresses on this network's address pools: ${name} (${id})`),
   macInvalid: (mac: string) => new Fault('invalid', 'mac-invalid', `invalid MAC address: ${mac}`),
   macInUse: (mac: string) => new Fault('conflict', 'mac-in-use', `MAC address ${mac} is already in use on this network`),
   portInUse: (hostAddress: string, port: number) =>
-    new Fault('conflict', 'port-in-use', `Bind for ${hostAddress === '' ? '0.0.0.0' : hostAddress}:${port} failed: port is already allocated`),
-  portsExhausted: () => new Fault('conflict', 'port-in-use', 'all ports are allocated'),
-  portForeign: (transport: string, socket: string, reason: string) => new Fault('conflict', 'port-in-use', `listen ${transport} ${socket}: bind: ${reason}`),
+    new Fault('exhausted', 'port-in-use', `Bind for ${hostAddress === '' ? '0.0.0.0' : hostAddress}:${port} failed: port is already allocated`),
+  portsExhausted: () => new Fault('exhausted', 'port-in-use', 'all ports are allocated'),
+  portForeign: (transport: string, socket: string, reason: string) => new Fault('exhausted', 'port-in-use', `listen ${transport} ${socket}: bind: ${reason}`),
   hostAddressUnavailable: (transport: string, socket: string) =>
     new Fault('invalid', 'address-unavailable', `listen ${transport} ${socket}: bind: cannot assign requested address`),
   hostAddressInvalid: (address: string) => new Fault('invalid', 'address-unavailable', `invalid IP address: ${address}`),

@@ -1,4 +1,4 @@
-import { applyNft, listNftTable, type NftObject } from '@berth/sys';
+import { applyNft, listNftTable, type NftObject, removeNftLeftovers } from '@berth/sys';
 import type { NetworkLog } from './log.ts';
 import { protocolNumber } from './protocol.ts';
 import { ruleset, setNames, type SetName } from './ruleset.ts';
@@ -45,6 +45,7 @@ export class Firewall {
   /** Makes the table, or takes over the one a dead daemon left: its rules are replaced, its elements stay in force. */
   static async open(table: string, directory: string, log: NetworkLog): Promise<Firewall> {
     const firewall = new Firewall(table, directory, log);
+    await removeNftLeftovers(directory);
     const found = await listNftTable('inet', table);
     for (const element of elementsIn(found ?? [])) firewall.#elements.set(idOf(element), element);
     try {

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { isIPv4, isIPv6 } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { listRoutes, readSysctl, writeSysctl } from '@berth/sys';
 import type { NicSpec } from '@berth/runtime';
@@ -105,9 +106,18 @@ export class HostNetworking implements Networking {
     await this.#firewall.change({ add: bridged.flatMap(elementsOf) });
     for (const network of networks) this.#learn(network);
     const present = bridged.filter((network) => found.some((bridge) => belongs(bridge, network)));
+    for (const network of present) this.#made.add(network.bridge);
     await this.#bridges.repair(present);
-    for (const network of bridged) if (!present.includes(network)) await this.#bridges.create(network);
-    for (const network of bridged) this.#made.add(network.bridge);
+    const missing = bridged.filter((network) => !present.includes(network));
+    try {
+      await this.#bridges.create(missing);
+      for (const network of missing) this.#made.add(network.bridge);
+    } catch {
+      // One by one: a network that cannot be made must not keep the others away.
+      for (const network of missing) {
+        await this.#makeBridge(network).catch((error: unknown) => this.#log.error({ network: network.name, error }, 'a network could not be restored'));
+      }
+    }
     for (const endpoint of endpoints) {
       const segment = this.#segments.get(endpoint.networkId);
       if (segment === undefined) continue;
@@ -159,7 +169,10 @@ export class HostNetworking implements Networking {
   }
 
   setUpstreams(endpoint: EndpointDefinition, servers: readonly string[]): void {
-    this.#names.setUpstreams(endpoint.endpointId, servers);
+    const [reachable, refused] = [servers.filter(mayAsk), servers.filter((server) => !mayAsk(server))];
+    if (refused.length > 0)
+      this.#log.warn({ container: endpoint.containerId, servers: refused }, 'name servers on the host itself are not asked for a container');
+    this.#names.setUpstreams(endpoint.endpointId, reachable);
   }
 
   resolvConf(endpoint: EndpointDefinition | undefined, options: { dns: readonly string[]; search: readonly string[]; options: readonly string[] }): string {
@@ -221,10 +234,16 @@ export class HostNetworking implements Networking {
 
   async #makeBridge(network: NetworkDefinition): Promise<void> {
     try {
-      await this.#bridges.create(network);
+      await this.#bridges.create([network]);
     } catch (error) {
-      if (!(await this.#bridges.list()).some((bridge) => belongs(bridge, network))) throw error;
-      await this.#bridges.repair([network]);
+      const found = (await this.#bridges.list()).find((bridge) => bridge.ifname === network.bridge);
+      if (found === undefined) throw error;
+      if (belongs(found, network)) await this.#bridges.repair([network]);
+      else {
+        // Ours, of a network that is no more: whatever still hangs on it must not come into this one.
+        await this.#bridges.delete([network.bridge]);
+        await this.#bridges.create([network]);
+      }
     }
     this.#made.add(network.bridge);
   }
@@ -268,6 +287,12 @@ export class HostNetworking implements Networking {
       if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
+}
+
+/** Questions are passed on from the host's own network: a tenant's choice must not lead to what only the host can reach. */
+function mayAsk(server: string): boolean {
+  if (isIPv6(server)) return server !== '::1' && server !== '::' && !/^(fe[89ab]|::ffff:)/i.test(server);
+  return isIPv4(server) && !/^(127\.|0\.|169\.254\.)/.test(server);
 }
 
 /** Whether this is the network's bridge; one that has no alias yet has its name from us all the same. */

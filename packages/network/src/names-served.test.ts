@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { decode, encode, type Packet, streamDecode, streamEncode } from 'dns-packet';
 import { newId } from '@berth/kit';
+import { run } from '@berth/sys';
 import { Fixture } from './testing/fixture.ts';
 import { type Guest, until } from './testing/guest.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
@@ -15,7 +16,7 @@ class Upstream implements AsyncDisposable {
   readonly #datagrams = createSocket('udp4');
   readonly #server = createServer();
 
-  static async open(port: number, address: string): Promise<Upstream> {
+  static async open(port: number, address: string, on = '127.0.0.1'): Promise<Upstream> {
     const upstream = new Upstream();
     const answer = (query: Buffer, transport: string): Packet => {
       const packet = decode(query);
@@ -37,8 +38,8 @@ class Upstream implements AsyncDisposable {
       socket.on('data', (data) => socket.end(streamEncode(answer(data.subarray(2), 'tcp'))));
     });
     await Promise.all([
-      new Promise<void>((resolve) => upstream.#datagrams.bind(port, '127.0.0.1', resolve)),
-      new Promise<void>((resolve) => upstream.#server.listen(port, '127.0.0.1', resolve)),
+      new Promise<void>((resolve) => upstream.#datagrams.bind(port, on, resolve)),
+      new Promise<void>((resolve) => upstream.#server.listen(port, on, resolve)),
     ]);
     return upstream;
   }
@@ -123,23 +124,42 @@ inOwnNamespace(import.meta.url, () => {
 
   test("questions go to the container's own servers if it has any, to the next when one fails, and end in SERVFAIL", async () => {
     await using first = await Upstream.open(5300, '198.51.100.1');
-    await using second = await Upstream.open(5301, '198.51.100.2');
+    await run('ip', ['addr', 'replace', '192.0.2.1/32', 'dev', 'lo']);
+    await run('ip', ['addr', 'replace', '192.0.2.2/32', 'dev', 'lo']);
+    await using failing = await Upstream.open(53, '198.51.100.3', '192.0.2.1');
+    await using second = await Upstream.open(53, '198.51.100.2', '192.0.2.2');
     await using fixture = await Fixture.open({ upstreams: ['127.0.0.1#5300'] });
     const front = await fixture.create('front');
     const plain = await fixture.join(front, 'plain');
     const own = await fixture.join(front, 'own');
     const lost = await fixture.join(front, 'lost');
-    fixture.networking.setUpstreams(own.endpoint, ['127.0.0.1#5399', '127.0.0.1#5301']);
-    fixture.networking.setUpstreams(lost.endpoint, ['127.0.0.1#5399']);
+    fixture.networking.setUpstreams(own.endpoint, ['192.0.2.9', '192.0.2.2']);
+    fixture.networking.setUpstreams(lost.endpoint, ['192.0.2.9']);
     assert.match((await plain.guest.lookup('example.org', '172.17.0.1')).stdout, /198\.51\.100\.1/);
     assert.match((await own.guest.lookup('example.org', '172.17.0.1')).stdout, /198\.51\.100\.2/);
     assert.match((await lost.guest.lookup('example.org', '172.17.0.1')).stdout, /SERVFAIL/);
     fixture.networking.setUpstreams(own.endpoint, []);
     assert.match((await own.guest.lookup('example.com', '172.17.0.1')).stdout, /198\.51\.100\.1/);
     // A server that fails for this name: the answer is its failure, after all others have been asked.
-    fixture.networking.setUpstreams(own.endpoint, ['127.0.0.1#5300', '127.0.0.1#5301']);
+    fixture.networking.setUpstreams(own.endpoint, ['192.0.2.1', '192.0.2.2']);
     assert.match((await own.guest.lookup('broken.org', '172.17.0.1')).stdout, /SERVFAIL/);
-    assert.ok(second.asked.includes('udp broken.org') && first.asked.includes('udp broken.org'));
+    assert.ok(second.asked.includes('udp broken.org') && failing.asked.includes('udp broken.org'));
+    assert.ok(!first.asked.includes('udp broken.org'));
+    // What only the host can reach is not asked on a container's behalf, however it is written.
+    fixture.quiet = true;
+    fixture.networking.setUpstreams(own.endpoint, [
+      '127.0.0.1',
+      '127.0.0.1#5300',
+      '::1',
+      '::ffff:127.0.0.1',
+      '169.254.169.254',
+      '0.0.0.0',
+      'localhost',
+      '192.0.2.2',
+    ]);
+    assert.equal(fixture.warnings.length, 1);
+    assert.match((await own.guest.lookup('last.org', '172.17.0.1')).stdout, /198\.51\.100\.2/);
+    assert.ok(!first.asked.includes('udp last.org'));
   });
 
   test('what does not fit a datagram is fetched over TCP, by the C library and through to the upstream', async () => {
@@ -152,7 +172,7 @@ inOwnNamespace(import.meta.url, () => {
 
   test('a resolver survives garbage on both transports', async () => {
     await using fixture = await Fixture.open({ upstreams: [] });
-    const { guest } = await fixture.join(await fixture.create('front'), 'a');
+    const { endpoint, guest } = await fixture.join(await fixture.create('front'), 'a');
     const socket = createSocket('udp4');
     for (let size = 0; size < 200; size++) {
       const bytes = Buffer.from(Array.from({ length: size }, (_, index) => (size * 31 + index * 17) & 255));
@@ -180,6 +200,14 @@ inOwnNamespace(import.meta.url, () => {
     torn.on('error', () => undefined);
     torn.end(Buffer.from([0, 3, 1, 2, 3, 0xff, 0xff, 0]));
     await new Promise((resolve) => torn.once('close', resolve));
+    // From port 0 nothing comes back, and nothing breaks: not in the resolver, not in the relay.
+    await fixture.publish(endpoint, { protocol: 'udp', hostPortFirst: 5354, hostPortLast: 5354 });
+    const zero = 'table ip zero { chain out { type filter hook output priority 0; udp dport { 53, 5354 } udp sport set 0 counter; }; }';
+    await guest.run('nft', [zero]);
+    for (const port of [53, 5354]) assert.equal(await guest.ask('udp', '172.17.0.1', port), 'timeout');
+    assert.match((await guest.run('nft', ['list', 'table', 'ip', 'zero'])).stdout, /counter packets 2 /);
+    await guest.run('nft', ['delete', 'table', 'ip', 'zero']);
+    await fixture.networking.unpublish(endpoint.containerId);
     assert.match((await guest.lookup('a', '172.17.0.1')).stdout, /172\.17\.0\.2/);
   });
 

@@ -44,6 +44,8 @@ export class DatagramRelay {
   }
 
   take(data: Buffer, from: RemoteInfo): void {
+    // A datagram may come from port 0, to which nothing can be sent.
+    if (from.port === 0) return;
     const key = `${from.address} ${from.port}`;
     let flow = this.#flows.get(key);
     if (flow === undefined) {

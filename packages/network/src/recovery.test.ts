@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { test } from 'node:test';
@@ -50,6 +50,7 @@ inOwnNamespace(import.meta.url, () => {
       await fixture.reopen();
       await fixture.networking.restore(known, []);
       await fixture.networking.sweep(known);
+      assert.deepEqual(await readdir(fixture.runDirectory), ['networks.json']);
       assert.deepEqual((await ourLinks()).sort(), known.map((network) => network.bridge).sort());
       for (const network of known) {
         const [pool] = network.pools;
@@ -137,5 +138,37 @@ inOwnNamespace(import.meta.url, () => {
     await Promise.all([fixture.networking.remove(network), fixture.networking.remove(network)]);
     assert.deepEqual(await ourLinks(), []);
     assert.deepEqual(await ourElements(), []);
+  });
+
+  test('a bridge of ours that belonged to another network is not taken over with what hangs on it', async () => {
+    await using fixture = await Fixture.open();
+    const old = await fixture.create('bridge', { isDefault: true });
+    const a = await fixture.join(old, 'a');
+    await fixture.reopen();
+    fixture.networks.length = 0;
+    // The state is lost, the bridge is not; the new default network gets the same name.
+    const next = await fixture.create('bridge', { isDefault: true, pools: [{ subnet: '10.50.0.0/24', gateway: '10.50.0.1' }] });
+    assert.equal(next.bridge, old.bridge);
+    assert.deepEqual(await listIpv4Addresses(next.bridge), ['10.50.0.1/24']);
+    assert.equal(await a.guest.pings('172.17.0.1'), false);
+    assert.deepEqual(
+      (await listLinks()).filter((link) => link.master === next.bridge),
+      [],
+    );
+  });
+
+  test('a network that cannot be restored keeps no other away', async () => {
+    await using fixture = await Fixture.open();
+    const [one, two, three] = [
+      fixture.plan('one'),
+      fixture.plan('two', { pools: [{ subnet: '10.61.0.0/24', gateway: '10.61.0.1' }] }),
+      fixture.plan('three', { pools: [{ subnet: '10.62.0.0/24', gateway: '10.62.0.1' }] }),
+    ];
+    await run('ip', ['link', 'add', two.bridge, 'type', 'veth', 'peer', 'name', 'other']);
+    fixture.quiet = true;
+    await fixture.networking.restore([one, two, three], []);
+    assert.deepEqual(fixture.warnings, ['a network could not be restored']);
+    assert.deepEqual((await listLinks({ kind: 'bridge' })).map((link) => link.ifname).sort(), [one.bridge, three.bridge].sort());
+    await run('ip', ['link', 'del', two.bridge]);
   });
 });

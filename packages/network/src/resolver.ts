@@ -76,7 +76,8 @@ export class Resolver implements AsyncDisposable {
         resolve();
       });
     });
-    this.#datagrams.on('message', (message, from) => void this.#datagram(message, from));
+    // A datagram may come from port 0, to which nothing can be sent.
+    this.#datagrams.on('message', (message, from) => void (from.port === 0 || this.#datagram(message, from)));
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host: address, port: this.port, exclusive: true }, () => {

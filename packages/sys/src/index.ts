@@ -18,3 +18,4 @@ export { hostMemory } from './host-memory.ts';
 export { copySparse, dataRanges } from './sparse-file.ts';
 export { forgetConnections, type Connection } from './conntrack.ts';
 export { enterOwnNetwork } from './own-network.ts';
+export { releaseFreedMemory } from './free-memory.ts';

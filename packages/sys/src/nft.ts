@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFault } from '@berth/kit';
 import { run } from './run.ts';
@@ -16,6 +16,13 @@ export async function applyNft(commands: string, directory: string): Promise<voi
     await run('nft', ['-f', file], { timeoutMs: 30_000 });
   } finally {
     await rm(file, { force: true });
+  }
+}
+
+/** Deletes the files that an `applyNft` of a killed process left in this directory. Call it when nobody else uses it. */
+export async function removeNftLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory).catch(() => [])) {
+    if (/^nft-[0-9a-f]{16}$/.test(name)) await rm(join(directory, name), { force: true });
   }
 }
 
