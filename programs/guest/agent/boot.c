@@ -92,6 +92,9 @@ void boot_system(void)
 		mkdir(made[i], 0755);
 	mount("cgroup", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	file_write("/proc/self/oom_score_adj", "-1000");
+	/* Near the end of memory a guest without swap drops program pages and reads them again, for minutes; let it kill. */
+	file_write("/sys/kernel/mm/lru_gen/enabled", "y");
+	file_write("/sys/kernel/mm/lru_gen/min_ttl_ms", "1000");
 	/* No interface speaks IPv6 unless an address is given; loopback keeps it. */
 	file_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	file_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");

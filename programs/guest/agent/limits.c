@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #define CGROUP "/sys/fs/cgroup/container"
-/* Kept from the container when it has no limit: the agent, kernel threads and their reserves. */
-#define SYSTEM_SHARE (8ull << 20)
+/* Kept from a container without a limit: below this the kernel thrashes for minutes before it kills anybody. */
+#define SYSTEM_SHARE (6ull << 20)
 
 static int cgroup_fd = -1;
 static uint64_t guest_memory;
@@ -64,14 +64,38 @@ static int set(const char *file, uint64_t value, struct fault *fault)
 	return 0;
 }
 
+ssize_t limits_read(const char *file, char *buffer, size_t size)
+{
+	if (cgroup_fd < 0)
+		return -1;
+	int fd = openat(cgroup_fd, file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t got = read(fd, buffer, size - 1);
+	close(fd);
+	buffer[got < 0 ? 0 : got] = 0;
+	return got;
+}
+
+/* What a container without a limit may have: all that is free, or would be without it, less the system's share. */
+static uint64_t most_memory(void)
+{
+	char text[512];
+	if (file_read("/proc/meminfo", text, sizeof text) <= 0)
+		return 0;
+	const char *line = strstr(text, "MemAvailable:");
+	uint64_t available = line == NULL ? 0 : strtoull(line + 13, NULL, 10) * 1024;
+	if (limits_read("memory.current", text, sizeof text) > 0)
+		available += strtoull(text, NULL, 10);
+	return available > 2 * SYSTEM_SHARE ? available - SYSTEM_SHARE : 0;
+}
+
 int limits_apply(const struct limits *limits, struct fault *fault)
 {
 	if (cgroup_fd < 0)
 		return 0;
 	memory_limit = limits->memory_bytes;
-	uint64_t memory = limits->memory_bytes;
-	if (memory == 0 && guest_memory > 2 * SYSTEM_SHARE)
-		memory = guest_memory - SYSTEM_SHARE;
+	uint64_t memory = limits->memory_bytes > 0 ? limits->memory_bytes : most_memory();
 	if (memory > 0 && set("memory.max", memory, fault) < 0)
 		return -1;
 	if (limits->cpu_milli > 0) {
@@ -86,19 +110,6 @@ int limits_apply(const struct limits *limits, struct fault *fault)
 		return set("pids.max", limits->pids, fault);
 	file_write_at(cgroup_fd, "pids.max", "max", 3);
 	return 0;
-}
-
-ssize_t limits_read(const char *file, char *buffer, size_t size)
-{
-	if (cgroup_fd < 0)
-		return -1;
-	int fd = openat(cgroup_fd, file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ssize_t got = read(fd, buffer, size - 1);
-	close(fd);
-	buffer[got < 0 ? 0 : got] = 0;
-	return got;
 }
 
 int limits_freeze(bool frozen, struct fault *fault)

@@ -36,18 +36,23 @@ export interface Guest {
   readonly key: string;
 }
 
+/** How a signed module ends (scripts/sign-file.c of the kernel). */
+const SIGNED = Buffer.from('~Module signature appended~\n');
+
 /** Faults: `guest-kernel-unavailable`, `guest-module-missing`, and `command-*` of the compiler. */
 export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const progress = options.progress ?? (() => undefined);
   const kernel = await fetchKernel(options.cacheDir, progress, options.signal);
   const agent = await buildAgent(options.cacheDir, options.signal === undefined ? {} : { signal: options.signal });
   const hash = createHash('sha256').update(kernel.version).update(agent.version);
+  let signed = true;
   const lists: { name: string; modules: { name: string; data: Buffer }[] }[] = [];
   for (const name of ['first', 'second']) {
     const modules = [];
     for (const file of (await readdir(join(kernel.directory, name))).sort()) {
       const data = await readFile(join(kernel.directory, name, file));
       hash.update(file).update(data);
+      signed &&= data.subarray(-SIGNED.length).equals(SIGNED);
       modules.push({ name: file.replace(/^\d+-|\.ko$/g, ''), data });
     }
     lists.push({ name, modules });
@@ -58,7 +63,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
     initramfs: join(options.outputDir, `initramfs-${key}`),
     kernelVersion: kernel.version,
     agentVersion: agent.version,
-    commandLine: await commandLines(agent),
+    commandLine: await commandLines(agent, signed),
     key,
   };
   // The initramfs is renamed into place last: where it is, the kernel is too.
