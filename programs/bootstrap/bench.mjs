@@ -4,7 +4,7 @@ import { BENCH_PACKAGES, OPTIONAL_BENCH_PACKAGES, START_PACKAGES, namesFor } fro
 import { hasCommand, installPackages, missingPackages } from './apt.mjs';
 import { checkMachine } from './machine.mjs';
 import { ROOT } from './options.mjs';
-import { prepareGuest, prepareModules, prepareSystem } from './prepare.mjs';
+import { compileDaemon, prepareGuest, prepareModules, prepareSystem } from './prepare.mjs';
 import { Problem } from './problem.mjs';
 import { createProgress } from './progress.mjs';
 
@@ -25,6 +25,7 @@ export async function bench(options) {
   });
   const node = await prepareModules(progress);
   await prepareGuest(progress, node);
+  await compileDaemon(node, () => undefined);
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(ROOT, 'bench/main.ts'), ...options.rest], { cwd: ROOT, stdio: 'inherit' });
   return new Promise((resolve, reject) => {
     child.once('error', reject);

@@ -13,6 +13,7 @@ export function berthdArguments(place) {
     '--v8-pool-size=1',
     '--single-threaded-gc',
     '--max-semi-space-size=4',
+    '--expose-gc',
     join(ROOT, 'programs/berthd/src/main.mjs'),
     '--state-dir',
     place.stateDirectory,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { START_PACKAGES, namesFor } from './apt-packages.mjs';
 import { hasCommand, installPackages, missingPackages } from './apt.mjs';
@@ -12,6 +12,7 @@ import { tool } from './tool.mjs';
 /** What the guest is made from; a change in any of it builds it again. */
 const GUEST_SOURCES = ['programs/guest', 'packages/sys/src', 'packages/kit/src', 'package-lock.json'];
 export const GUEST_DIRECTORY = join(ROOT, 'build/guest');
+const COMPILE_CACHE = join(ROOT, 'build/compile-cache');
 
 /** System packages, and whatever of them is missing installed. @param {object} progress @param {object} system */
 export function prepareSystem(progress, system, list = START_PACKAGES, name = 'system packages') {
@@ -60,6 +61,29 @@ export function prepareGuest(progress, node) {
     writeStamp(stamp, digest);
     return result.output.trim().split('\n').at(-1) ?? 'built';
   });
+}
+
+/**
+ * Compiles the daemon into its cache when any source has changed. A daemon that had to strip types itself would keep what
+ * that takes, some 40 MB, for as long as it runs.
+ */
+export async function compileDaemon(node, say) {
+  const stamp = join(COMPILE_CACHE, '.stamp');
+  const digest = contentDigest(ROOT, ['packages', 'programs/berthd', 'programs/guest/src', 'package-lock.json'], node);
+  if (isCurrent(stamp, digest, [])) return;
+  say('compiling the sources');
+  try {
+    rmSync(COMPILE_CACHE, { recursive: true, force: true, maxRetries: 3 });
+  } catch {
+    // Another instance writes there just now; what is stale is not read.
+  }
+  const result = await tool(node, ['--disable-warning=ExperimentalWarning', join(ROOT, 'programs/berthd/src/main.mjs'), '--compile-only'], {
+    cwd: ROOT,
+    timeoutMs: 120_000,
+  });
+  if (result.code !== 0)
+    throw new Problem('The daemon’s sources cannot be loaded.', ['npm run check says what is wrong with them.'], { detail: result.output });
+  writeStamp(stamp, digest);
 }
 
 function guestProblem(result) {

@@ -4,7 +4,7 @@ import { startDaemon, runningDaemon, stopDaemon } from './daemon.mjs';
 import { answers, call } from './docker-endpoint.mjs';
 import { places, processStartTicks } from './instance.mjs';
 import { instanceArguments } from './options.mjs';
-import { prepareGuest, prepareModules, prepareSystem } from './prepare.mjs';
+import { compileDaemon, prepareGuest, prepareModules, prepareSystem } from './prepare.mjs';
 import { Problem } from './problem.mjs';
 import { createProgress, duration } from './progress.mjs';
 import { selfCheck } from './self-check.mjs';
@@ -35,6 +35,7 @@ export async function start(options) {
   await prepareGuest(progress, node);
   checkSpace(options.stateDir, 300 << 20, 'Keeping images and containers');
   const { child, facts } = await progress.step('berthd', async (say) => {
+    await compileDaemon(node, say);
     const started = await startDaemon(options, node, say);
     return { remark: `pid ${started.facts.pid}, template of ${started.facts.acceleration === 'kvm' ? 'KVM' : 'emulation'} ready`, value: started };
   });

@@ -6,7 +6,7 @@ import { runChecks } from './checks.mjs';
 import { checkMachine } from './machine.mjs';
 import { berthNode } from './npm.mjs';
 import { ROOT } from './options.mjs';
-import { prepareGuest, prepareModules, prepareSystem } from './prepare.mjs';
+import { compileDaemon, prepareGuest, prepareModules, prepareSystem } from './prepare.mjs';
 import { Problem } from './problem.mjs';
 import { createProgress, duration } from './progress.mjs';
 import { allSuites } from './suites.mjs';
@@ -31,6 +31,7 @@ export async function test(options) {
     await prepareSystem(progress, system, [...START_PACKAGES, ...TEST_PACKAGES]);
     node = await prepareModules(progress);
     await prepareGuest(progress, node);
+    await compileDaemon(node, () => undefined);
   }
   const failedChecks = words.length === 0 ? await runChecks(progress) : [];
   progress.line('');

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { isFault } from '@berth/kit';
-import { lockFile } from '@berth/sys';
+import { lockFile, releaseFreedMemory } from '@berth/sys';
 import { compose, type Composition } from './compose.ts';
 import { FactsFile, ownStartTicks, type DaemonFacts } from './facts-file.ts';
 import { openLog, type Logger } from './log.ts';
@@ -88,6 +88,8 @@ async function serve(options: BerthdOptions, progress: Progress, log: Logger): P
     log.info({ readyMs, acceleration: facts.acceleration }, 'ready');
     progress.tell({ ready: { ...facts, readyMs } });
     flushCompileCache();
+    // What the start alone needed (a template's worth of buffers) is given back rather than kept for a next time.
+    setTimeout(releaseFreedMemory, 3_000).unref();
     const signal = await stopping;
     log.info({ signal }, 'stopping');
     file.write({ ...facts, phase: 'stopping' });
