@@ -55,9 +55,10 @@ describe('the docker command on a terminal', { timeout: 300_000 }, () => {
     await berth.docker.ok(['run', '-d', '--name', 'tty-exec', 'busybox', 'sleep', '1000']);
     await using terminal = new Terminal(berth.docker, ['exec', '-it', 'tty-exec', 'sh']);
     await terminal.shows(/[#$] /);
-    terminal.type('sleep 100\r');
-    await terminal.shows(/sleep 100/);
+    terminal.type('echo be""gun; sleep 100\r');
+    await terminal.shows(/begun/);
     terminal.type('\x03');
+    await terminal.shows(/\^C/);
     terminal.type('echo status $?\r');
     await terminal.shows(/status 130/);
     terminal.type('exit 4\r');
