@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Logger } from './logger.ts';
 import type { Rootfs } from '@berth/runtime';
+import { releaseFreedMemory } from '@berth/sys';
 import { chooseToSave } from './archive/choose-to-save.ts';
 import { saveArchive } from './archive/save-archive.ts';
 import { loadArchive } from './archive/load-archive.ts';
@@ -48,6 +49,7 @@ export class ImageStore implements Images {
   readonly #now: () => number;
   readonly #log: Logger | undefined;
   #collecting: Promise<unknown> = Promise.resolve();
+  #releasing: NodeJS.Timeout | undefined;
   #closed = false;
 
   private constructor(files: Files, rows: Rows, layers: LayerStore, limits: Limits, now: () => number, log: Logger | undefined) {
@@ -145,7 +147,7 @@ export class ImageStore implements Images {
   }
 
   async load(archive: Readable, options: { progress: Progress; signal?: AbortSignal }): Promise<Image[]> {
-    return interruptible(archive, options.signal, (bytes) =>
+    return this.#receiving(archive, options.signal, (bytes) =>
       loadArchive(bytes, {
         files: this.#files,
         rows: this.#rows,
@@ -172,7 +174,7 @@ export class ImageStore implements Images {
   }
 
   async import(archive: Readable, options: ImportOptions): Promise<Image> {
-    return interruptible(archive, options.signal, (bytes) =>
+    return this.#receiving(archive, options.signal, (bytes) =>
       importRootfs(bytes, {
         files: this.#files,
         rows: this.#rows,
@@ -227,8 +229,38 @@ export class ImageStore implements Images {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#releasing);
     await this.#collecting;
     this.#rows.close();
+  }
+
+  /**
+   * A stream that hangs is ended by the signal; what it is ended with is what the caller sees. Otherwise it stays the
+   * caller's, also after a refusal in the middle: destroying a request would take the connection away under the answer.
+   */
+  async #receiving<T>(archive: Readable, signal: AbortSignal | undefined, work: (bytes: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    const stop = () => archive.destroy(signal?.reason as Error);
+    signal?.addEventListener('abort', stop, { once: true });
+    // Whoever reads the stream gets its error; before and after that nobody listens.
+    archive.on('error', () => undefined);
+    try {
+      return await work(archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw withDiskFull(error);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      this.#releaseSoon();
+    }
+  }
+
+  /** Archives pass through memory that the C library then keeps for itself; it gets time to become free first. */
+  #releaseSoon(): void {
+    this.#releasing ??= setTimeout(() => {
+      this.#releasing = undefined;
+      releaseFreedMemory();
+    }, 3000).unref();
   }
 
   async #collect(): Promise<{ contentBytes: number; diskBytes: number }> {
@@ -253,24 +285,4 @@ export class ImageStore implements Images {
 
 function notFound(reference: string): never {
   throw imageNotFound(reference);
-}
-
-/**
- * A stream that hangs is ended by the signal; what it is ended with is what the caller sees. Otherwise it stays the
- * caller's, also after a refusal in the middle: destroying a request would take the connection away under the answer.
- */
-async function interruptible<T>(archive: Readable, signal: AbortSignal | undefined, work: (bytes: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
-  signal?.throwIfAborted();
-  const stop = () => archive.destroy(signal?.reason as Error);
-  signal?.addEventListener('abort', stop, { once: true });
-  // Whoever reads the stream gets its error; before and after that nobody listens.
-  archive.on('error', () => undefined);
-  try {
-    return await work(archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw withDiskFull(error);
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
 }
