@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeSysctl } from '@berth/sys';
 import { dropped, Fixture } from './testing/fixture.ts';
-import { ask } from './testing/guest.ts';
+import { ask, briefly } from './testing/guest.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
 
 inOwnNamespace(import.meta.url, () => {
@@ -41,10 +41,10 @@ inOwnNamespace(import.meta.url, () => {
     await fixture.publish(b.endpoint, { hostPortFirst: 8081, hostPortLast: 8081 });
     assert.equal(await ask('tcp', '127.0.0.1', 8081), 'b 172.18.0.1');
     const before = await dropped('drop_isolation');
-    assert.equal(await a.guest.pings(b.endpoint.ipv4.address), false);
+    assert.equal(await a.guest.pings(b.endpoint.ipv4.address, 1), false);
     const between = await dropped('drop_isolation');
     assert.equal(between, before + 1);
-    assert.equal(await a.guest.ask('tcp', '172.17.0.1', 8081), 'timeout');
+    assert.equal(await a.guest.ask('tcp', '172.17.0.1', 8081, briefly), 'timeout');
     assert.ok((await dropped('drop_isolation')) > between);
   });
 
@@ -57,7 +57,7 @@ inOwnNamespace(import.meta.url, () => {
     await young.guest.serve('udp', 53, 'young');
     const request = { protocol: 'udp' as const, containerPort: 53, hostPortFirst: 5353, hostPortLast: 5353 };
     // The same source port every time: to the kernel it is one flow, and it remembers where that leads.
-    const asked = (from: number) => ask('udp', '127.0.0.1', 5353, undefined, from);
+    const asked = (from: number) => ask('udp', '127.0.0.1', 5353, undefined, { from });
     assert.equal(await asked(40_000), 'ECONNREFUSED');
     await fixture.publish(old.endpoint, request);
     assert.equal(await asked(40_000), 'old 172.17.0.1');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkNamespace, run, writeSysctl } from '@berth/sys';
 import { dropped, Fixture } from './testing/fixture.ts';
-import { ask, serve } from './testing/guest.ts';
+import { ask, briefly, serve } from './testing/guest.ts';
 import { outside } from './testing/outside.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
 
@@ -23,11 +23,11 @@ inOwnNamespace(import.meta.url, () => {
     await web.guest.serve('tcp', 80, 'web');
     assert.equal(await web.guest.ask('tcp', '10.99.0.2', 80), 'world 10.99.0.1');
     assert.equal(await ask('tcp', '10.99.0.1', 8080, world), 'ECONNREFUSED');
-    assert.ok((await counts('drop_inbound', async () => assert.equal(await ask('tcp', '172.17.0.2', 80, world), 'timeout'))) > 0);
+    assert.ok((await counts('drop_inbound', async () => assert.equal(await ask('tcp', '172.17.0.2', 80, world, { waitMs: briefly }), 'timeout'))) > 0);
     await fixture.publish(web.endpoint, { hostPortFirst: 8080, hostPortLast: 8080 });
     // The address of the client is kept: no relay in between.
     assert.equal(await ask('tcp', '10.99.0.1', 8080, world), 'web 10.99.0.2');
-    assert.ok((await counts('drop_inbound', async () => assert.equal(await ask('tcp', '172.17.0.2', 80, world), 'timeout'))) > 0);
+    assert.ok((await counts('drop_inbound', async () => assert.equal(await ask('tcp', '172.17.0.2', 80, world, { waitMs: briefly }), 'timeout'))) > 0);
     await fixture.networking.unpublish(web.endpoint.containerId);
     assert.equal(await ask('tcp', '10.99.0.1', 8080, world), 'ECONNREFUSED');
   });
@@ -64,15 +64,17 @@ inOwnNamespace(import.meta.url, () => {
     await c.guest.serve('tcp', 80, 'c');
     assert.equal(await a.guest.ask('tcp', b.endpoint.ipv4.address, 80), 'b 172.17.0.2');
     assert.match((await a.guest.lookup('b', '172.17.0.1')).stdout, /172\.17\.0\.3/);
-    assert.ok((await counts('drop_internal', async () => assert.equal(await a.guest.ask('tcp', '10.99.0.2', 80), 'timeout'))) > 0);
-    assert.ok((await counts('drop_internal', async () => assert.equal(await a.guest.ask('tcp', c.endpoint.ipv4.address, 80), 'timeout'))) > 0);
-    assert.ok((await counts('drop_internal', async () => assert.equal(await ask('tcp', b.endpoint.ipv4.address, 80, world), 'timeout'))) > 0);
-    assert.ok((await counts('drop_isolation', async () => assert.equal(await c.guest.ask('tcp', b.endpoint.ipv4.address, 80), 'timeout'))) > 0);
+    assert.ok((await counts('drop_internal', async () => assert.equal(await a.guest.ask('tcp', '10.99.0.2', 80, briefly), 'timeout'))) > 0);
+    assert.ok((await counts('drop_internal', async () => assert.equal(await a.guest.ask('tcp', c.endpoint.ipv4.address, 80, briefly), 'timeout'))) > 0);
+    assert.ok(
+      (await counts('drop_internal', async () => assert.equal(await ask('tcp', b.endpoint.ipv4.address, 80, world, { waitMs: briefly }), 'timeout'))) > 0,
+    );
+    assert.ok((await counts('drop_isolation', async () => assert.equal(await c.guest.ask('tcp', b.endpoint.ipv4.address, 80, briefly), 'timeout'))) > 0);
     // Nor the host's own services, on whichever of its addresses.
     for (const address of ['172.17.0.1', '172.18.0.1', '10.99.0.1']) {
-      assert.ok((await counts('drop_host', async () => assert.equal(await a.guest.ask('tcp', address, 22), 'timeout'))) > 0, address);
+      assert.ok((await counts('drop_host', async () => assert.equal(await a.guest.ask('tcp', address, 22, briefly), 'timeout'))) > 0, address);
     }
-    assert.ok((await counts('drop_host', async () => assert.equal(await a.guest.pings('172.17.0.1'), false))) > 0);
+    assert.ok((await counts('drop_host', async () => assert.equal(await a.guest.pings('172.17.0.1', 1), false))) > 0);
   });
 
   test('guests reach the services of the host on its addresses, but not those on its loopback', async () => {
@@ -98,7 +100,7 @@ inOwnNamespace(import.meta.url, () => {
     // The way is there: the host itself gets an answer.
     await run('ip', ['route', 'add', '169.254.169.254/32', 'via', '10.99.0.2']);
     assert.equal(await ask('tcp', '169.254.169.254', 80), 'secret 10.99.0.1');
-    assert.ok((await counts('drop_link_local', async () => assert.equal(await guest.ask('tcp', '169.254.169.254', 80), 'timeout'))) > 0);
+    assert.ok((await counts('drop_link_local', async () => assert.equal(await guest.ask('tcp', '169.254.169.254', 80, briefly), 'timeout'))) > 0);
     await guest.run('ip', ['addr', 'add', '10.77.0.5/32', 'dev', 'eth0']);
     assert.ok((await counts('drop_spoofed', () => guest.run('busybox', ['ping', '-c', '1', '-W', '1', '-I', '10.77.0.5', '10.99.0.2']))) > 0);
   });
@@ -110,7 +112,7 @@ inOwnNamespace(import.meta.url, () => {
       const network = await fixture.create('apart', { options: { 'com.docker.network.bridge.enable_icc': 'false' } });
       const a = await fixture.join(network, 'a');
       const b = await fixture.join(network, 'b');
-      assert.ok((await counts('drop_isolation', async () => assert.equal(await a.guest.pings(b.endpoint.ipv4.address), false))) > 0);
+      assert.ok((await counts('drop_isolation', async () => assert.equal(await a.guest.pings(b.endpoint.ipv4.address, 1), false))) > 0);
       assert.equal(await a.guest.pings('172.17.0.1'), true);
     });
   }
@@ -135,7 +137,7 @@ inOwnNamespace(import.meta.url, () => {
       await third.run('ip', ['addr', 'add', '10.98.0.2/24', 'dev', 'eth0']);
       await third.run('ip', ['link', 'set', 'eth0', 'up']);
       await third.run('ip', ['route', 'add', 'default', 'via', '10.98.0.1']);
-      assert.equal(await ask('tcp', '10.99.0.2', 80, third), 'timeout');
+      assert.equal(await ask('tcp', '10.99.0.2', 80, third, { waitMs: briefly }), 'timeout');
     } finally {
       assert.equal((await run('iptables', ['-S'])).stdout, '-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n');
       await run('iptables', ['-P', 'FORWARD', 'ACCEPT']);

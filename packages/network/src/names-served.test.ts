@@ -7,7 +7,7 @@ import { decode, encode, type Packet, streamDecode, streamEncode } from 'dns-pac
 import { newId } from '@berth/kit';
 import { run } from '@berth/sys';
 import { Fixture } from './testing/fixture.ts';
-import { type Guest, until } from './testing/guest.ts';
+import { briefly, type Guest, until } from './testing/guest.ts';
 import { inOwnNamespace } from './testing/own-namespace.ts';
 
 /** A name server that answers every question with one address, and long ones over TCP only. Keeps what it was asked. */
@@ -204,7 +204,7 @@ inOwnNamespace(import.meta.url, () => {
     await fixture.publish(endpoint, { protocol: 'udp', hostPortFirst: 5354, hostPortLast: 5354 });
     const zero = 'table ip zero { chain out { type filter hook output priority 0; udp dport { 53, 5354 } udp sport set 0 counter; }; }';
     await guest.run('nft', [zero]);
-    for (const port of [53, 5354]) assert.equal(await guest.ask('udp', '172.17.0.1', port), 'timeout');
+    for (const port of [53, 5354]) assert.equal(await guest.ask('udp', '172.17.0.1', port, briefly), 'timeout');
     assert.match((await guest.run('nft', ['list', 'table', 'ip', 'zero'])).stdout, /counter packets 2 /);
     await guest.run('nft', ['delete', 'table', 'ip', 'zero']);
     await fixture.networking.unpublish(endpoint.containerId);

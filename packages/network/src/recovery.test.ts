@@ -150,7 +150,7 @@ inOwnNamespace(import.meta.url, () => {
     const next = await fixture.create('bridge', { isDefault: true, pools: [{ subnet: '10.50.0.0/24', gateway: '10.50.0.1' }] });
     assert.equal(next.bridge, old.bridge);
     assert.deepEqual(await listIpv4Addresses(next.bridge), ['10.50.0.1/24']);
-    assert.equal(await a.guest.pings('172.17.0.1'), false);
+    assert.equal(await a.guest.pings('172.17.0.1', 1), false);
     assert.deepEqual(
       (await listLinks()).filter((link) => link.master === next.bridge),
       [],

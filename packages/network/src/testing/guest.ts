@@ -40,13 +40,13 @@ export class Guest implements AsyncDisposable {
     return this.namespace.run(command, args, { accept: [0, 1, 2, 128, 143], timeoutMs: 20_000 });
   }
 
-  /** `<text> <address the other side saw>`, or why there was no answer within a second. */
-  ask(protocol: 'tcp' | 'udp', address: string, port: number): Promise<string> {
-    return ask(protocol, address, port, this.namespace);
+  /** `<text> <address the other side saw>`, or why there was no answer. */
+  ask(protocol: 'tcp' | 'udp', address: string, port: number, waitMs?: number): Promise<string> {
+    return ask(protocol, address, port, this.namespace, { waitMs });
   }
 
-  async pings(address: string): Promise<boolean> {
-    return (await this.run('busybox', ['ping', '-c', '1', '-W', '1', address])).exitCode === 0;
+  async pings(address: string, waitSeconds = 4): Promise<boolean> {
+    return (await this.run('busybox', ['ping', '-c', '1', '-W', String(waitSeconds), address])).exitCode === 0;
   }
 
   async lookup(name: string, server: string, type = 'a'): Promise<RunResult> {
@@ -71,9 +71,18 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
 
 const peer = fileURLToPath(new URL('./peer.mjs', import.meta.url));
 
+/** How long to wait for what must not come: a counter shows that the question was sent, and dropped. */
+export const briefly = 700;
+
 /** As `Guest.ask`, from the test's own namespace when none is given. */
-export async function ask(protocol: 'tcp' | 'udp', address: string, port: number, namespace?: NetworkNamespace, from = 0): Promise<string> {
-  const args = [peer, 'ask', protocol, address, String(port), ...(from === 0 ? [] : [String(from)])];
+export async function ask(
+  protocol: 'tcp' | 'udp',
+  address: string,
+  port: number,
+  namespace?: NetworkNamespace,
+  how: { readonly from?: number; readonly waitMs?: number | undefined } = {},
+): Promise<string> {
+  const args = [peer, 'ask', protocol, address, String(port), String(how.waitMs ?? 5_000), ...(how.from === undefined ? [] : [String(how.from)])];
   const options = { accept: [0, 1], timeoutMs: 20_000 };
   const { exitCode, stdout, stderr } = await (namespace === undefined ? run(process.execPath, args, options) : namespace.run(process.execPath, args, options));
   return exitCode === 0 ? stdout.trim() : stderr.trim();

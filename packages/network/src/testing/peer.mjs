@@ -1,6 +1,6 @@
 // A peer inside a test's namespace, plain JavaScript so that it starts fast.
 //   serve tcp|udp PORT TEXT         answers every connection or datagram with TEXT and the peer's address
-//   ask tcp|udp ADDRESS PORT [FROM] prints the answer; status 1 with the reason when there is none within a second
+//   ask tcp|udp ADDRESS PORT WAIT_MS [FROM] prints the answer; status 1 with the reason when there is none in time
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 
@@ -19,12 +19,12 @@ if (mode === 'serve') {
     socket.bind(Number(port), '0.0.0.0', () => console.log('ready'));
   }
 } else {
-  const [address, port, from] = rest;
+  const [address, port, waitMs, from] = rest;
   const fail = (reason) => {
     console.error(reason);
     process.exit(1);
   };
-  setTimeout(() => fail('timeout'), 1_000);
+  setTimeout(() => fail('timeout'), Number(waitMs));
   if (protocol === 'tcp') {
     const socket = connect({ host: address, port: Number(port), ...(from ? { localPort: Number(from) } : {}) });
     let answer = '';
