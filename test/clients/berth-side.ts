@@ -25,6 +25,8 @@ export async function openBerthSide(): Promise<BerthSide> {
   try {
     await writeBusyboxImage(join(directory, 'busybox.tar'));
     await side.docker.ok(['load', '-q', '-i', join(directory, 'busybox.tar')]);
+    // The daemon's own busybox has lost its name by this; a daemon that was given keeps what it has.
+    if (given === undefined) await side.docker.ok(['image', 'prune', '-f']);
   } finally {
     await rm(directory, { recursive: true });
   }

@@ -98,6 +98,7 @@ const differences: readonly { readonly pattern: RegExp; readonly why: string }[]
     pattern: /stats .*\.(percpu_usage|max_usage|memory_stats\.stats\.\w+|io_service_bytes_recursive\[\]\.\w+)$/,
     why: 'dockerd reads control groups of version 1 here; Berth tells what version 2 does',
   },
+  { pattern: /also .*\.SizeRw$/, why: 'a writable layer has a size of its own here, if a small one, before anything is written' },
   { pattern: /stats .*no \.networks\.\*/, why: 'processes of the host have no network of their own to count (not on machines)' },
   { pattern: /GET \/networks.*(Options\.\*|IPAM\.Config\[\]\.Gateway)$/, why: 'the default network needs no options here, and its gateway is no secret' },
   { pattern: /(no|also) .*GraphDriver\.Data\./, why: 'the layers of an image are no folders of the host' },
