@@ -6,6 +6,8 @@ import { connect, isIPv4, isIPv6 } from 'node:net';
 /** One server gets so long before the next is asked; three of them stay below the 5 s after which glibc asks again. */
 const attemptMs = 1_500;
 const serverLimit = 3;
+/** Questions on their way, of all networks together: each holds a socket. */
+const questionLimit = 1_024;
 
 /** Splits `address` or `address#port`; `undefined` when it is no address. */
 function endpointOf(server: string): { address: string; port: number } | undefined {
@@ -16,6 +18,7 @@ function endpointOf(server: string): { address: string; port: number } | undefin
 
 /** Passes questions on to other name servers, from the host's own network, and brings their answers back unchanged. */
 export class Forwarder {
+  #asking = 0;
   readonly #fixed: readonly string[] | undefined;
   readonly #isOwn: (address: string) => boolean;
   #read: { readonly mtimeMs: number; readonly servers: readonly string[] } | undefined;
@@ -26,8 +29,18 @@ export class Forwarder {
     this.#isOwn = isOwn;
   }
 
-  /** The answer, with the question's id; `undefined` when no server gave one. */
+  /** The answer, with the question's id; `undefined` when no server gave one, or too many are being asked. */
   async forward(question: Buffer, servers: readonly string[], transport: 'udp' | 'tcp', signal: AbortSignal): Promise<Buffer | undefined> {
+    if (this.#asking >= questionLimit) return undefined;
+    this.#asking++;
+    try {
+      return await this.#askAll(question, servers, transport, signal);
+    } finally {
+      this.#asking--;
+    }
+  }
+
+  async #askAll(question: Buffer, servers: readonly string[], transport: 'udp' | 'tcp', signal: AbortSignal): Promise<Buffer | undefined> {
     let refused: Buffer | undefined;
     const all = (servers.length > 0 ? servers : await this.#upstreams()).slice(0, serverLimit);
     for (const server of all) {

@@ -30,7 +30,7 @@ export function relay(client: Socket, target: Target): void {
 }
 
 const flowIdleMs = 60_000;
-const flowLimit = 1024;
+const flowLimit = 256;
 
 /** Relays datagrams: each client address gets a socket of its own towards the container, until it has been idle. */
 export class DatagramRelay {

@@ -13,6 +13,9 @@ export interface Reservation {
   close(): Promise<void>;
 }
 
+/** Of one port: the relay must not use up the daemon's descriptors. What the firewall translates knows no such limit. */
+const connectionLimit = 512;
+
 interface Target {
   readonly address: string;
   readonly port: number;
@@ -80,6 +83,7 @@ function listen(address: string, port: number, target: Target): Promise<() => Pr
     socket.once('close', () => connections.delete(socket));
     relay(socket, target);
   });
+  server.maxConnections = connectionLimit;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: address, port, ipv6Only: true, exclusive: true }, () => {

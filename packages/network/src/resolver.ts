@@ -14,7 +14,8 @@ export interface ResolverDependencies {
   view(source: string): NameView | undefined;
 }
 
-const forwardLimit = 512;
+/** Of one segment: a container that asks without end leaves the others' segments alone. */
+const forwardLimit = 256;
 const connectionLimit = 64;
 const connectionIdleMs = 5_000;
 
