@@ -63,7 +63,8 @@ const sources: Source[] = globSync(['packages/**/*.ts', 'programs/**/*.ts', 'pro
     typeOnly: (match[1] ?? match[3]) !== undefined,
   }));
   const dynamic = [...text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g)].map((match) => ({ from: match[1] ?? '', names: '', typeOnly: false }));
-  const isTest = path.endsWith('.test.ts') || /^(test|bench)\//.test(path) || /^packages\/[^/]+\/test\//.test(path) || /\/(conformance|fake)\//.test(path);
+  const isTest =
+    path.endsWith('.test.ts') || /^(test|bench)\//.test(path) || /^packages\/[^/]+\/test\//.test(path) || /\/(conformance|fake|testing|stand-ins)\//.test(path);
   return { path, owner: /^packages\/([^/]+)\//.exec(path)?.[1], text, imports: [...imports, ...dynamic], isTest };
 });
 
@@ -192,7 +193,7 @@ test('what is exported is used by another file', () => {
   // To export it again is not to use it.
   const texts = new Map(sources.map((source) => [source, source.text.replace(/^export [^;]*? from '[^']+';/gm, '')]));
   for (const source of sources) {
-    if (/(^|\/)index\.ts$/.test(source.path) || source.path.endsWith('.d.ts')) continue;
+    if (/(^|\/)index\.ts$/.test(source.path) || source.isTest) continue;
     for (const match of source.text.matchAll(/^export (?:async )?(?:function\*?|const|class|let) (\w+)/gm)) {
       const name = match[1] ?? '';
       const word = new RegExp(`\\b${name}\\b`);

@@ -55,7 +55,7 @@ export function checkMachine() {
 }
 
 /** Free bytes of the file system that holds, or will hold, `path`. */
-export function freeBytes(path) {
+function freeBytes(path) {
   let place = path;
   while (!existsSync(place)) place = dirname(place);
   const facts = statfsSync(place);

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ROOT } from './options.mjs';
 
@@ -16,8 +16,8 @@ const RULES = [
   { pattern: /^programs\//, stage: 'alone', limitS: 180 },
   { pattern: /^packages\/[^/]+\/test\//, stage: 'alone', limitS: 180 },
   { pattern: /integration\.test\.ts$/, stage: 'alone', limitS: 180 },
-  { pattern: /\/(storm|crash|isolation|host-networking)(\.test|\/)/, stage: 'together', limitS: 180, long: true },
-  { pattern: /./, stage: 'together', limitS: 90 },
+  { pattern: /\/(storm|crash)(\.test|\/)/, stage: 'together', limitS: 180, long: true },
+  { pattern: /./, stage: 'together', limitS: 150 },
 ];
 
 const PLACES = ['packages', 'programs', 'test', 'bench'];
@@ -37,12 +37,17 @@ export function allSuites() {
   const ranked = files.sort().map((file) => {
     const rank = RULES.findIndex((rule) => rule.pattern.test(file));
     const { stage, limitS, long = false } = RULES[rank];
-    return { file, stage, limitS, long, rank };
+    return { file, stage, limitS, long: long || needsNamespace(file), rank };
   });
   // What is quickest to fail comes first: units, then packages with machines, then the whole, then chaos.
   return ranked
     .sort((a, b) => Number(a.stage === 'alone') - Number(b.stage === 'alone') || b.rank - a.rank || (a.file < b.file ? -1 : 1))
     .map(({ file, stage, limitS, long }) => ({ file, stage, limitS, long }));
+}
+
+/** Suites that make network namespaces take their time, wherever they are. */
+function needsNamespace(file) {
+  return /\b(inOwnNamespace|NetNamespace)\b/.test(readFileSync(join(ROOT, file), 'utf8'));
 }
 
 export const unitSuites = () => allSuites().filter((suite) => suite.stage === 'together' && !suite.long);
