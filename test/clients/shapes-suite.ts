@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type DockerCli, Oracle } from '../oracle/index.ts';
-import { openBerthSide, type BerthSide } from './berth-side.ts';
+import type { DockerCli } from '../oracle/index.ts';
+import type { BerthSide } from './berth-side.ts';
+import type { Sides } from './sides.ts';
 import { ApiDescription, descriptionsFolder } from './openapi.ts';
 import { ask } from './request.ts';
 
@@ -40,55 +41,57 @@ const looseEnds: readonly RegExp[] = [
 
 const limit = { timeout: 300_000 };
 
-describe('the JSON of Berth', limit, () => {
-  let berth: BerthSide;
-  let exec: string;
-  before(async () => {
-    berth = await openBerthSide();
-    exec = await furnish(berth.docker);
-  });
-  after(async () => {
-    await clear(berth.docker);
-    await berth[Symbol.asyncDispose]();
-  });
+/** The JSON itself: against the official descriptions, and field by field against dockerd's. */
+export function shapesSuite(sides: Sides): void {
+  describe('the JSON of Berth', limit, () => {
+    let berth: BerthSide;
+    let exec: string;
+    before(async () => {
+      berth = sides.berth;
+      exec = await furnish(berth.docker);
+    });
+    after(async () => {
+      await Promise.all([clear(berth.docker), clear(sides.oracle.docker)]);
+    });
 
-  for (const version of ['1.41', '1.50']) {
-    test(`is what the description of ${version} says`, limit, async (t) => {
-      if (!ApiDescription.exists(version)) {
-        t.skip(`the description of version ${version} is not in ${descriptionsFolder}`);
-        return;
-      }
-      const description = new ApiDescription(version);
+    for (const version of ['1.41', '1.50']) {
+      test(`is what the description of ${version} says`, limit, async (t) => {
+        if (!ApiDescription.exists(version)) {
+          t.skip(`the description of version ${version} is not in ${descriptionsFolder}`);
+          return;
+        }
+        const description = new ApiDescription(version);
+        const findings: string[] = [];
+        for (const [method, path, values = {}, query] of operations) {
+          const answer = await ask(
+            berth.docker.socketPath,
+            method,
+            `/v${version}${fill(path, { ...values, ...(values['id'] === 'EXEC' ? { id: exec } : {}) }, query)}`,
+          );
+          findings.push(...description.check(method, path, answer.status, answer.body).map((finding) => `${method} ${path} ${finding}`));
+        }
+        const left = findings.filter((finding) => !looseEnds.some((pattern) => pattern.test(finding)));
+        assert.equal(left.length, 0, `\n${left.join('\n')}`);
+      });
+    }
+
+    test('has the fields that dockerd’s has, at its version 1.41', limit, async () => {
+      const { oracle } = sides;
+      const theirExec = await furnish(oracle.docker);
       const findings: string[] = [];
       for (const [method, path, values = {}, query] of operations) {
-        const answer = await ask(
-          berth.docker.socketPath,
-          method,
-          `/v${version}${fill(path, { ...values, ...(values['id'] === 'EXEC' ? { id: exec } : {}) }, query)}`,
-        );
-        findings.push(...description.check(method, path, answer.status, answer.body).map((finding) => `${method} ${path} ${finding}`));
+        const at = (id: string) => `/v1.41${fill(path, { ...values, ...(values['id'] === 'EXEC' ? { id } : {}) }, query)}`;
+        const [theirs, ours] = await Promise.all([ask(oracle.docker.socketPath, method, at(theirExec)), ask(berth.docker.socketPath, method, at(exec))]);
+        if (theirs.status !== ours.status) findings.push(`${method} ${path}: ${theirs.status} at dockerd, ${ours.status} at Berth`);
+        const [a, b] = [new Set(fields(theirs.body, '')), new Set(fields(ours.body, ''))];
+        for (const field of a) if (!b.has(field)) findings.push(`${method} ${path} ${JSON.stringify(values)}: no ${field}`);
+        for (const field of b) if (!a.has(field)) findings.push(`${method} ${path} ${JSON.stringify(values)}: also ${field}`);
       }
-      const left = findings.filter((finding) => !looseEnds.some((pattern) => pattern.test(finding)));
+      const left = findings.filter((finding) => !differences.some(({ pattern }) => pattern.test(finding)));
       assert.equal(left.length, 0, `\n${left.join('\n')}`);
     });
-  }
-
-  test('has the fields that dockerd’s has, at its version 1.41', limit, async () => {
-    await using oracle = await Oracle.open();
-    const theirExec = await furnish(oracle.docker);
-    const findings: string[] = [];
-    for (const [method, path, values = {}, query] of operations) {
-      const at = (id: string) => `/v1.41${fill(path, { ...values, ...(values['id'] === 'EXEC' ? { id } : {}) }, query)}`;
-      const [theirs, ours] = await Promise.all([ask(oracle.docker.socketPath, method, at(theirExec)), ask(berth.docker.socketPath, method, at(exec))]);
-      if (theirs.status !== ours.status) findings.push(`${method} ${path}: ${theirs.status} at dockerd, ${ours.status} at Berth`);
-      const [a, b] = [new Set(fields(theirs.body, '')), new Set(fields(ours.body, ''))];
-      for (const field of a) if (!b.has(field)) findings.push(`${method} ${path} ${JSON.stringify(values)}: no ${field}`);
-      for (const field of b) if (!a.has(field)) findings.push(`${method} ${path} ${JSON.stringify(values)}: also ${field}`);
-    }
-    const left = findings.filter((finding) => !differences.some(({ pattern }) => pattern.test(finding)));
-    assert.equal(left.length, 0, `\n${left.join('\n')}`);
   });
-});
+}
 
 /** Fields that differ from dockerd's on purpose. */
 const differences: readonly { readonly pattern: RegExp; readonly why: string }[] = [

@@ -1,40 +1,33 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { Oracle, until } from '../oracle/index.ts';
+import { describe, test } from 'node:test';
+import { until } from '../oracle/index.ts';
 import type { CliResult, DockerCli } from '../oracle/index.ts';
-import { openBerthSide, type BerthSide } from './berth-side.ts';
+import type { Sides } from './sides.ts';
 import { cases, type Case, type Step } from './cases.ts';
 import { normalise, words } from './words.ts';
 
-describe('the docker command on Berth and on dockerd', { timeout: 600_000 }, () => {
-  let oracle: Oracle;
-  let berth: BerthSide;
-  before(async () => {
-    [oracle, berth] = await Promise.all([Oracle.open(), openBerthSide()]);
+/** The table of `cases.ts`, on both sides at once. */
+export function cliSuite(sides: Sides): void {
+  describe('the docker command on Berth and on dockerd', { timeout: 900_000 }, () => {
+    for (const one of cases) {
+      test(one.name, { timeout: 240_000 }, async (t) => {
+        if (one.machine === true && sides.berth.kind === 'process') {
+          t.skip('needs containers with a file system and a network of their own: set BERTH_SOCKET, or BERTH_CLIENTS=machine');
+          return;
+        }
+        const findings = await compare(one, sides.oracle.docker, sides.berth.docker);
+        assert.equal(findings.length, 0, `\n${findings.join('\n\n')}`);
+      });
+    }
   });
-  after(async () => {
-    await berth[Symbol.asyncDispose]();
-    await oracle[Symbol.asyncDispose]();
-  });
-
-  for (const one of cases) {
-    test(one.name, { timeout: 120_000 }, async (t) => {
-      if (one.machine === true && berth.kind === 'process') {
-        t.skip('needs containers with a file system and a network of their own: set BERTH_SOCKET, or BERTH_CLIENTS=machine');
-        return;
-      }
-      const findings = await compare(one, oracle.docker, berth.docker);
-      assert.equal(findings.length, 0, `\n${findings.join('\n\n')}`);
-    });
-  }
-});
+}
 
 async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise<string[]> {
   const findings: string[] = [];
   try {
     for (const given of one.steps) {
       const step: Step = typeof given === 'string' ? { run: given } : given;
-      const options = { ...(step.input === undefined ? {} : { input: step.input }), timeoutMs: 30_000 };
+      const options = { ...(step.input === undefined ? {} : { input: step.input }), timeoutMs: 60_000 };
       if (step.until !== undefined) {
         await Promise.all([dockerd, berth].map((docker) => repeat(docker, step.run, step.until ?? /^/)));
         continue;
