@@ -1,14 +1,19 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The folder of each container: its writable layer, and which VM runs it. */
 export class Containers {
   readonly #directory: string;
+  readonly #trash: string;
+  #thrown = 0;
 
-  constructor(directory: string) {
+  /** `trash` must be on the same file system. */
+  constructor(directory: string, trash: string) {
     this.#directory = directory;
+    this.#trash = trash;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    mkdirSync(trash, { recursive: true, mode: 0o700 });
   }
 
   scratch(id: string): string {
@@ -42,8 +47,21 @@ export class Containers {
     return readdirSync(this.#directory);
   }
 
-  async remove(id: string): Promise<void> {
-    await rm(this.#folder(id), { recursive: true, force: true });
+  /** Gone for everybody when this returns; the disk's blocks are freed in the time of whoever awaits the result. */
+  remove(id: string): Promise<void> {
+    const away = join(this.#trash, `${process.pid}-${this.#thrown++}`);
+    try {
+      renameSync(this.#folder(id), away);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Promise.resolve();
+      throw error;
+    }
+    return rm(away, { recursive: true, force: true });
+  }
+
+  /** What an earlier daemon threw away and did not live to delete. */
+  async sweep(): Promise<void> {
+    for (const name of await readdir(this.#trash)) await rm(join(this.#trash, name), { recursive: true, force: true });
   }
 
   #folder(id: string): string {

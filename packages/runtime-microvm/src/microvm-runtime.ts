@@ -24,6 +24,7 @@ import { Templates } from './template/templates.ts';
 import type { Child, Mark } from './vm/child.ts';
 import { NicBay } from './vm/nic-bay.ts';
 import { VmProcess } from './vm/process.ts';
+import { shutDown } from './vm/shutdown.ts';
 import { readRecord, writeRecord } from './vm/record.ts';
 import { RunningVm } from './vm/running-vm.ts';
 import { Taps } from './vm/taps.ts';
@@ -50,6 +51,7 @@ export class MicrovmRuntime implements Runtime {
   /** Ids of VMs that this daemon has made or adopted. */
   readonly #own = new Set<string>();
   readonly #warming = new Set<Promise<void>>();
+  readonly #background = new Set<Promise<void>>();
   #facts!: HostFacts;
   #verdict!: Verdict;
   #taps!: Taps;
@@ -63,7 +65,7 @@ export class MicrovmRuntime implements Runtime {
     this.#options = options;
     this.#vms = join(options.runDirectory, 'vms');
     this.#waiting = join(options.stateDirectory, 'waiting');
-    this.#containers = new Containers(join(options.stateDirectory, 'containers'));
+    this.#containers = new Containers(join(options.stateDirectory, 'containers'), join(options.stateDirectory, 'trash'));
     this.#instance = createHash('sha256').update(resolve(options.stateDirectory)).digest('hex').slice(0, 10);
     this.#limiter = new Limiter(options.pool?.parallel ?? Math.max(2, availableParallelism()));
     mkdirSync(this.#vms, { recursive: true, mode: 0o700 });
@@ -242,7 +244,7 @@ export class MicrovmRuntime implements Runtime {
 
   async adopt(id: RunningId, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer | undefined> {
     const vmId = this.#containers.vmOf(id);
-    if (vmId === undefined) return undefined;
+    if (vmId === undefined || this.#ending.has(id)) return undefined;
     const paths = vmPaths(join(this.#vms, vmId));
     const record = readRecord(paths.directory);
     const vm = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
@@ -271,34 +273,39 @@ export class MicrovmRuntime implements Runtime {
   }
 
   async stopLeftovers(id: RunningId): Promise<void> {
-    const running = this.#running.get(id);
-    if (running !== undefined) await running.destroy();
+    await this.#running.get(id)?.destroy();
     await this.#ending.get(id)?.done;
     const vmId = this.#containers.vmOf(id);
     if (vmId === undefined) return;
-    await this.#endVm(vmId);
+    await this.#endVm(vmId, { gently: true });
     this.#containers.release(id);
   }
 
   async remove(id: RunningId): Promise<void> {
-    // What it would still write, nobody will read.
+    await this.#running.get(id)?.destroy();
     const ending = this.#ending.get(id);
-    ending?.vm.kill();
-    await ending?.done;
-    await this.stopLeftovers(id);
-    await this.#containers.remove(id);
+    // What it would still write, nobody will read. Its end is awaited by nobody but the closing of the runtime.
+    if (ending !== undefined) ending.vm.kill();
+    else {
+      const vmId = this.#containers.vmOf(id);
+      if (vmId !== undefined) await this.#endVm(vmId, { gently: false });
+    }
+    const deleted = this.#containers.remove(id).catch((error: unknown) => this.#options.log('warn', `a writable layer was not deleted: ${String(error)}`));
+    this.#background.add(deleted);
+    void deleted.finally(() => this.#background.delete(deleted));
   }
 
   async sweep(known: ReadonlySet<RunningId>): Promise<void> {
     for (const id of this.#containers.list()) if (!known.has(id)) await this.remove(id);
     const kept = new Set(this.#containers.list().map((id) => this.#containers.vmOf(id)));
     const foreign = (vmId: string) => !kept.has(vmId) && !this.#own.has(vmId);
-    for (const vmId of readdirSync(this.#vms)) if (foreign(vmId)) await this.#endVm(vmId);
+    for (const vmId of readdirSync(this.#vms)) if (foreign(vmId)) await this.#endVm(vmId, { gently: false });
     // A QEMU whose directory is gone.
     const mark = `berth.${this.#instance}.`;
     const strays = findProcesses((args) => args[1] === '-name' && (args[2] ?? '').startsWith(mark) && foreign((args[2] ?? '').slice(mark.length)));
     for (const pid of strays) process.kill(pid, 'SIGKILL');
     await this.#children.sweep();
+    await this.#containers.sweep();
   }
 
   writableSize(id: RunningId): Promise<number> {
@@ -312,6 +319,7 @@ export class MicrovmRuntime implements Runtime {
     await Promise.allSettled(this.#warming);
     await this.#pool.close();
     await Promise.allSettled([...this.#ending.values()].map((ending) => ending.done));
+    await Promise.allSettled(this.#background);
     await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
   }
 
@@ -360,10 +368,7 @@ export class MicrovmRuntime implements Runtime {
     nics.detachAll();
     this.#running.delete(id);
     const done = (async () => {
-      const limit = AbortSignal.timeout(SHUTDOWN_LIMIT_MS);
-      const late = new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.race([agent.shutdown().catch(() => undefined).then(() => vm.ended), vm.ended, late]);
-      await agent[Symbol.asyncDispose]();
+      await shutDown(vm, agent, SHUTDOWN_LIMIT_MS);
       await vm.destroy();
       if (this.#ending.get(id)?.vm === vm) this.#containers.release(id);
     })()
@@ -374,12 +379,15 @@ export class MicrovmRuntime implements Runtime {
     this.#ending.set(id, { vm, done });
   }
 
-  /** Ends a VM of an earlier daemon, whatever is left of it. */
-  async #endVm(vmId: string): Promise<void> {
+  /** Ends a VM of an earlier daemon, whatever is left of it; `gently`: its writable layer is written back first. */
+  async #endVm(vmId: string, options: { gently: boolean }): Promise<void> {
     const paths = vmPaths(join(this.#vms, vmId));
     const record = readRecord(paths.directory);
-    const known = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
-    if (known !== undefined) await known.destroy();
+    const vm = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
+    if (vm !== undefined) {
+      if (options.gently) await shutDown(vm, undefined, SHUTDOWN_LIMIT_MS);
+      await vm.destroy();
+    }
     // Started, but its pid was never written down.
     const name = `berth.${this.#instance}.${vmId}`;
     for (const pid of findProcesses((args) => args[1] === '-name' && args[2] === name)) {
