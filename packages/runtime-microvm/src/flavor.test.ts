@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { isFault } from '@berth/kit';
+import { chooseFlavor, flavorName, guestOverheadMib, MAX_LAYERS } from './flavor.ts';
+
+const host = { layers: 1, emulated: true, hostCpus: 4 };
+
+test('the flavor has room for the limit and the guest beside it, and the next smaller one has not', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 6 << 20, max: 100 * 2 ** 30 }), (memoryBytes) => {
+      const { memoryMib } = chooseFlavor({ ...host, memoryBytes });
+      assert.ok((memoryMib - guestOverheadMib(memoryMib)) * 1048576 >= memoryBytes);
+      const smaller = memoryMib / 2;
+      if (smaller >= 256) assert.ok((smaller - guestOverheadMib(smaller)) * 1048576 < memoryBytes);
+    }),
+  );
+});
+
+test('without limits: one gibibyte, one processor under emulation', () => {
+  assert.equal(flavorName(chooseFlavor(host)), '1024m-1c-5l');
+  assert.equal(chooseFlavor({ ...host, memoryBytes: 0, cpus: 0 }).memoryMib, 1024);
+});
+
+test('a fraction of a processor rounds up, and never above what the host has', () => {
+  assert.equal(chooseFlavor({ ...host, cpus: 0.5 }).vcpus, 1);
+  assert.equal(chooseFlavor({ ...host, cpus: 1.5 }).vcpus, 2);
+  assert.equal(chooseFlavor({ ...host, cpus: 3 }).vcpus, 4);
+  assert.equal(chooseFlavor({ ...host, cpus: 64 }).vcpus, 4);
+  assert.equal(chooseFlavor({ ...host, hostCpus: 3, cpus: 3 }).vcpus, 3);
+});
+
+test('every number of layers up to the most has a place, with the devices within what the machine offers', () => {
+  for (let layers = 0; layers <= MAX_LAYERS; layers++) {
+    const flavor = chooseFlavor({ ...host, layers });
+    assert.ok(flavor.layerSlots >= layers);
+    // Port, balloon and writable layer are the other three of the 24 places.
+    assert.ok(flavor.layerSlots + flavor.nics + 3 <= 24);
+  }
+});
+
+test('what no machine can hold is refused', () => {
+  assert.throws(
+    () => chooseFlavor({ ...host, layers: MAX_LAYERS + 1 }),
+    (error) => isFault(error, 'too-many-layers'),
+  );
+  assert.throws(
+    () => chooseFlavor({ ...host, memoryBytes: 2 ** 40 }),
+    (error) => isFault(error, 'flavor-missing'),
+  );
+});
