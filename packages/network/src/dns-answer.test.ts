@@ -87,6 +87,14 @@ test('names, aliases, short ids and names with the network behind them answer on
   assert.equal(answer(plain, 'e'.repeat(12)), 'forward');
 });
 
+test('a container may choose name servers on its own networks and outside, not on networks it is not on', () => {
+  const { names, web1, app, db } = world();
+  for (const endpoint of [web1, app]) names.setUpstreams(endpoint.endpointId, ['10.2.0.9', '10.1.0.9', '203.0.113.1']);
+  assert.deepEqual(names.viewFor('front', web1.ipv4.address).upstreams, ['10.1.0.9', '203.0.113.1']);
+  assert.deepEqual(names.viewFor('front', app.ipv4.address).upstreams, ['10.2.0.9', '10.1.0.9', '203.0.113.1']);
+  assert.deepEqual(names.viewFor('back', db.ipv4.address).upstreams, []);
+});
+
 test('several containers behind one name take turns at the front', () => {
   const { names, app } = world();
   const view = names.viewFor('front', app.ipv4.address);

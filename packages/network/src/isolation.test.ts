@@ -117,30 +117,35 @@ inOwnNamespace(import.meta.url, () => {
     });
   }
 
-  test('a firewall of the host whose forward policy is drop does not cut containers off', async () => {
-    await using world = await outside();
-    await run('iptables', ['-P', 'FORWARD', 'DROP']);
-    try {
-      await using fixture = await Fixture.open();
-      const web = await fixture.join(await fixture.create('front'), 'web');
-      await serve(world, 'tcp', 80, 'world');
-      await web.guest.serve('tcp', 80, 'web');
-      assert.equal(await web.guest.ask('tcp', '10.99.0.2', 80), 'world 10.99.0.1');
-      await fixture.publish(web.endpoint, { hostPortFirst: 8080, hostPortLast: 8080 });
-      assert.equal(await ask('tcp', '10.99.0.1', 8080, world), 'web 10.99.0.2');
-      await fixture.networking.unpublish(web.endpoint.containerId);
-      // What isn't ours is still dropped.
-      await using third = await NetworkNamespace.make();
-      await run('ip', ['link', 'add', 'third', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', third.name]);
-      await run('ip', ['addr', 'add', '10.98.0.1/24', 'dev', 'third']);
-      await run('ip', ['link', 'set', 'third', 'up']);
-      await third.run('ip', ['addr', 'add', '10.98.0.2/24', 'dev', 'eth0']);
-      await third.run('ip', ['link', 'set', 'eth0', 'up']);
-      await third.run('ip', ['route', 'add', 'default', 'via', '10.98.0.1']);
-      assert.equal(await ask('tcp', '10.99.0.2', 80, third, { waitMs: briefly }), 'timeout');
-    } finally {
-      assert.equal((await run('iptables', ['-S'])).stdout, '-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n');
-      await run('iptables', ['-P', 'FORWARD', 'ACCEPT']);
-    }
-  });
+  for (const docker of [false, true]) {
+    test(`a firewall of the host that drops by default does not cut containers off${docker ? ', with rules where Docker wants them' : ''}`, async () => {
+      await using world = await outside();
+      const rules = ['-P FORWARD DROP', '-P INPUT DROP', ...(docker ? ['-N DOCKER-USER', '-I FORWARD -j DOCKER-USER'] : [])];
+      for (const rule of rules) await run('iptables', rule.split(' '));
+      const before = (await run('iptables', ['-S'])).stdout;
+      try {
+        await using fixture = await Fixture.open();
+        const web = await fixture.join(await fixture.create('front'), 'web');
+        await serve(world, 'tcp', 80, 'world');
+        await web.guest.serve('tcp', 80, 'web');
+        assert.equal(await web.guest.ask('tcp', '10.99.0.2', 80), 'world 10.99.0.1');
+        assert.match((await web.guest.lookup('web', '172.17.0.1')).stdout, /172\.17\.0\.2/);
+        await fixture.publish(web.endpoint, { hostPortFirst: 8080, hostPortLast: 8080 });
+        assert.equal(await ask('tcp', '10.99.0.1', 8080, world), 'web 10.99.0.2');
+        await fixture.networking.unpublish(web.endpoint.containerId);
+        // What isn't ours is still dropped.
+        await using third = await NetworkNamespace.make();
+        await run('ip', ['link', 'add', 'third', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', third.name]);
+        await run('ip', ['addr', 'add', '10.98.0.1/24', 'dev', 'third']);
+        await run('ip', ['link', 'set', 'third', 'up']);
+        await third.run('ip', ['addr', 'add', '10.98.0.2/24', 'dev', 'eth0']);
+        await third.run('ip', ['link', 'set', 'eth0', 'up']);
+        await third.run('ip', ['route', 'add', 'default', 'via', '10.98.0.1']);
+        assert.equal(await ask('tcp', '10.99.0.2', 80, third, { waitMs: briefly }), 'timeout');
+      } finally {
+        assert.equal((await run('iptables', ['-S'])).stdout, before);
+        for (const rule of ['-P FORWARD ACCEPT', '-P INPUT ACCEPT', '-F', '-X']) await run('iptables', rule.split(' '));
+      }
+    });
+  }
 });

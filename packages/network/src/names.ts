@@ -104,7 +104,11 @@ export class Names {
     return {
       // A container on one network with a way out has a way out, whatever other networks it is on.
       recursion: segments.some((segment) => !segment.network.internal),
-      upstreams: upstreams ?? [],
+      // The host would bring its questions into segments where the container itself may not go.
+      upstreams: (upstreams ?? []).filter((server) => {
+        const home = this.#segmentOf(server);
+        return home === undefined || segments.includes(home);
+      }),
       lookup: (name) => {
         for (const segment of segments) {
           const addresses = [...(segment.names.get(name) ?? [])].flatMap((id) => this.#endpoints.get(id)?.ipv4.address ?? []);
@@ -133,15 +137,18 @@ export class Names {
       }
     }
     // Addresses of our own segments are never asked about outside.
-    const value = parseAddress(address);
-    if (value === undefined) return undefined;
-    for (const segment of this.#segments.values()) {
-      for (const pool of segment.network.pools) {
+    return this.#segmentOf(address) === undefined ? undefined : null;
+  }
+
+  #segmentOf(text: string): Segment | undefined {
+    const address = parseAddress(text);
+    if (address === undefined) return undefined;
+    return [...this.#segments.values()].find((segment) =>
+      segment.network.pools.some((pool) => {
         const subnet = parseBlock(pool.subnet);
-        if (subnet !== undefined && contains(subnet, value)) return null;
-      }
-    }
-    return undefined;
+        return subnet !== undefined && contains(subnet, address);
+      }),
+    );
   }
 
   /** Each answer begins with the next one. */
