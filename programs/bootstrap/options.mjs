@@ -67,6 +67,13 @@ export function parseOptions(argv, env = process.env) {
       exitCode: 2,
     });
   }
+  if (Buffer.byteLength(resolve(instance['--run-dir'])) > 75) {
+    throw new Problem(
+      `The run directory ${instance['--run-dir']} is too long: sockets below it have at most 107 bytes in their path.`,
+      ['Choose one of 75 bytes or less.'],
+      { exitCode: 2 },
+    );
+  }
   return {
     command: first,
     help,

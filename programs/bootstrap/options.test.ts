@@ -25,6 +25,7 @@ test('what is not understood is refused with exit code 2', () => {
     ['start', '--prefix', 'Ä'],
     ['start', '--prefix', 'sevenlong'],
     ['start', '--state-dir'],
+    ['start', '--run-dir', `/${'long'.repeat(20)}`],
     ['status', '--json=1'],
   ]) {
     assert.throws(
