@@ -2,11 +2,18 @@ import assert from 'node:assert/strict';
 import type { Berth, Survey } from '../berth/index.ts';
 import { until } from '../oracle/index.ts';
 
-/** What a survey says without the names that differ each time: ids, pids, clones' numbers. */
-export interface Shape {
-  readonly machines: number;
+/**
+ * What a survey says without what differs each time: names, and how many machines wait in the pool. Each machine may have
+ * one tap, one folder and one writable layer; more of these than machines is something without an owner.
+ */
+interface Shape {
+  readonly tapsWithoutMachine: number;
+  readonly foldersWithoutMachine: number;
+  readonly layersWithoutMachine: number;
+  /** Files and folders named after a container. */
+  readonly ofContainers: number;
   readonly helpers: number;
-  readonly links: number;
+  readonly bridges: readonly string[];
   readonly mounts: number;
   readonly cgroups: number;
   readonly rules: readonly string[];
@@ -14,12 +21,17 @@ export interface Shape {
   readonly shm: number;
 }
 
-export function shape(survey: Survey): Shape {
+function shape(survey: Survey): Shape {
   const machines = survey.processes.filter((process) => process.name.startsWith('qemu')).length;
+  const taps = survey.links.filter((name) => isTap(name));
+  const count = (pattern: RegExp) => survey.files.filter((path) => pattern.test(path)).length;
   return {
-    machines,
+    tapsWithoutMachine: taps.length - machines,
+    foldersWithoutMachine: count(/\/vms\/[^/]+$/) - machines,
+    layersWithoutMachine: count(/\/waiting\/[^/]+$/) - machines,
+    ofContainers: count(/\/[0-9a-f]{64}(\.[a-z.-]+)?$/) - count(/\/images\/.*\/[0-9a-f]{64}(\.[a-z.-]+)?$/),
     helpers: survey.processes.length - machines,
-    links: survey.links.length,
+    bridges: survey.links.filter((name) => !isTap(name)),
     mounts: survey.mounts.length,
     cgroups: survey.cgroups.length,
     // Counters and handles move by themselves.
@@ -28,6 +40,9 @@ export function shape(survey: Survey): Shape {
     shm: survey.shm.length,
   };
 }
+
+/** Links are named by a prefix of five digits, what they are, and which one: `t` is a machine's tap. */
+const isTap = (name: string): boolean => /^b[0-9a-f]{5}t/.test(name);
 
 /** The shape once the pool is full and nothing changes any more: the same three times with half a second between. */
 export async function settledShape(berth: Berth, limitMs = 60_000): Promise<Shape> {
@@ -63,13 +78,7 @@ export async function assertBackTo(berth: Berth, before: Shape, limitMs = 60_000
 export async function assertAllGone(berth: Berth): Promise<void> {
   const found = await berth.survey();
   assert.deepEqual(found.processes, [], 'processes are left');
-  assert.deepEqual(
-    found.links
-      .filter((name) => !name.startsWith(berth.prefix) || /t\w*$/.test(name.slice(berth.prefix.length)))
-      .filter((name) => name.startsWith(berth.prefix)),
-    [],
-    'taps are left',
-  );
+  assert.deepEqual(found.links.filter(isTap), [], 'taps are left');
   assert.deepEqual(
     found.mounts.filter((path) => path !== berth.stateDirectory),
     [],

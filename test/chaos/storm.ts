@@ -14,10 +14,14 @@ const daemonGone =
 
 /**
  * Runs, execs and removes until told to stop, whatever happens to the daemon. What it is told must be true all the same: a
- * command that ends well has the right exit code and the right output. `kills` counts the daemon's deaths so far.
+ * command that ends well has the right exit code and the right output. `kills` counts the daemon's deaths so far; `count`
+ * is kept up to date.
  */
-export async function storm(docker: DockerCli, options: { workers: number; target: string; kills: () => number; signal: AbortSignal }): Promise<StormCount> {
-  const count: StormCount = { done: 0, interrupted: 0 };
+export async function storm(
+  docker: DockerCli,
+  count: StormCount,
+  options: { workers: number; target: string; kills: () => number; signal: AbortSignal },
+): Promise<void> {
   const attempt = async (args: string[], expected: { exitCode: number; stdout?: string }): Promise<CliResult | undefined> => {
     const before = options.kills();
     const result = await docker.run(args, { timeoutMs: 60_000 });
@@ -51,5 +55,4 @@ export async function storm(docker: DockerCli, options: { workers: number; targe
     }
   };
   await Promise.all(Array.from({ length: options.workers }, (_, index) => worker(index)));
-  return count;
 }
