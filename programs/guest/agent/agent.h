@@ -121,6 +121,9 @@ void boot_trace(const char *what);
 enum { VIRTIO_NET = 1, VIRTIO_BLOCK = 2 };
 /* Binds the driver of the index-th device of a kind (in the command line's order); writes its name, e.g. `vda`. */
 int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault *fault);
+/* Remembers another name for a bound device; `_link`: by its old name. */
+void device_renamed(int kind, uint32_t index, const char *name);
+void device_renamed_link(const char *old, const char *name);
 void device_unbind(int kind, uint32_t index);
 /* The index of the last device of a kind that has no driver; -1 when all have one. */
 int device_last_unbound(int kind);
@@ -226,6 +229,8 @@ int network_remove(const char *name, struct fault *fault);
 void network_flush_neighbours(void);
 /* Binds, raises and unbinds every network device. */
 void network_rehearse(void);
+/* Gives the first device an address and a route, and takes them away. */
+void network_warm_up(void);
 
 /* ---- limits ---- */
 struct limits {
@@ -249,6 +254,7 @@ ssize_t limits_read(const char *file, char *buffer, size_t size);
 /* ---- personalise, seal, reports ---- */
 int personalise(struct reader *body, struct fault *fault);
 int rehearse(struct fault *fault);
+void warm_up(void);
 void report_processes(struct writer *w);
 void report_statistics(struct writer *w);
 

@@ -12,23 +12,19 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool tracing;
+static int trace_fd = -1;
 
 /* With `berth.trace` on the kernel's command line: one line a step on the kernel log, with the time since boot. */
 void boot_trace(const char *what)
 {
-	if (!tracing)
+	if (trace_fd < 0)
 		return;
 	char line[160];
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	int length = snprintf(line, sizeof line, "<1>berth: %ld.%06ld %s\n", t.tv_sec, t.tv_nsec / 1000, what);
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (write(fd, line, (size_t)length) < 0)
-			tracing = false;
-		close(fd);
-	}
+	if (write(trace_fd, line, (size_t)length) < 0)
+		trace_fd = -1;
 }
 
 static void load_modules(const char *list_path)
@@ -65,7 +61,8 @@ void boot_system(void)
 	mount("dev", "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
 	char command_line[2048] = "";
 	file_read("/proc/cmdline", command_line, sizeof command_line);
-	tracing = strstr(command_line, "berth.trace") != NULL;
+	if (strstr(command_line, "berth.trace") != NULL)
+		trace_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	boot_trace("agent runs");
 
 	load_modules("/m/first");
@@ -102,6 +99,6 @@ void boot_system(void)
 	file_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	file_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 	boot_trace("root ready");
-	if (tracing)
+	if (trace_fd >= 0)
 		devices_trace();
 }

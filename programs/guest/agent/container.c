@@ -140,6 +140,7 @@ _Noreturn static void child_main(int socket)
 	} else if (child_take_stdio(&ends, spec.process.terminal) < 0) {
 		fault_set(&fault, "internal", "taking standard streams: %s", error_text(errno));
 	} else if (rootfs_finish(&spec, &fault) == 0) {
+		boot_trace(" root finished");
 		int32_t pid = 1;
 		if (spec.init) {
 			/* Everything is blocked from here, so that nothing is lost between the fork and the first wait. */
@@ -172,7 +173,8 @@ _Noreturn static void child_main(int socket)
 int container_prepare(struct fault *fault)
 {
 	int sockets[2];
-	if (files_write("hosts", "", fault) < 0 || files_write("resolv.conf", "", fault) < 0 || files_write("hostname", "", fault) < 0)
+	if (files_write("hosts", "", fault) < 0 || files_write("resolv.conf", "", fault) < 0 || files_write("hostname", "", fault) < 0 ||
+	    (access(FILES_DIR "/boot_id", F_OK) < 0 && files_write("boot_id", "", fault) < 0))
 		return -1;
 	if (own_pid_namespace < 0)
 		own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
@@ -241,6 +243,7 @@ int container_start(uint32_t request, const uint8_t *body, size_t length, struct
 	for (uint32_t i = 0; i < spec.nic_count && !agent.host; i++)
 		if (network_configure(i, &nics, fault) < 0)
 			return -1;
+	boot_trace(" limits and networks set");
 	struct process *p = process_new(0);
 	if (p == NULL)
 		return fault_set(fault, "memory-exhausted", "no memory left in the guest");

@@ -20,6 +20,22 @@ struct device {
  * QEMU's microvm gives its transports out from the lowest address up, in the order of the command line (seen with 7.2),
  * and ACPI names them LNRO0005:NN in the order of addresses. So the order of slots is the order of the command line.
  */
+/* Names of what is bound: looking them up takes a dozen system calls. */
+static char bound[3][DEVICES_MAX][16];
+
+void device_renamed(int kind, uint32_t index, const char *name)
+{
+	if (index < DEVICES_MAX)
+		snprintf(bound[kind][index], sizeof bound[kind][index], "%s", name);
+}
+
+void device_renamed_link(const char *old, const char *name)
+{
+	for (uint32_t i = 0; i < DEVICES_MAX; i++)
+		if (strcmp(bound[VIRTIO_NET][i], old) == 0)
+			device_renamed(VIRTIO_NET, i, name);
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct device *x = a, *y = b;
@@ -111,12 +127,17 @@ void device_unbind(int kind, uint32_t index)
 	char path[96];
 	if (index >= devices_list(kind, devices))
 		return;
+	device_renamed(kind, index, "");
 	snprintf(path, sizeof path, "/sys/bus/virtio/drivers/%s/unbind", kind == VIRTIO_BLOCK ? "virtio_blk" : "virtio_net");
 	file_write(path, devices[index].name);
 }
 
 int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault *fault)
 {
+	if (index < DEVICES_MAX && bound[kind][index][0] != 0) {
+		snprintf(name, size, "%s", bound[kind][index]);
+		return 0;
+	}
 	const char *driver = kind == VIRTIO_BLOCK ? "virtio_blk" : "virtio_net";
 	const char *class = kind == VIRTIO_BLOCK ? "block" : "net";
 	struct device devices[DEVICES_MAX];
@@ -124,13 +145,16 @@ int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault 
 	if (index >= count)
 		return fault_set(fault, "device-missing", "the guest has no %s device %u, only %u", class, index, count);
 	const char *virtio = devices[index].name;
-	if (child_name(virtio, class, name, size) == 0)
+	if (child_name(virtio, class, name, size) == 0) {
+		device_renamed(kind, index, name);
 		return 0;
+	}
 	char path[96];
 	snprintf(path, sizeof path, "/sys/bus/virtio/drivers/%s/bind", driver);
 	if (file_write(path, virtio) < 0)
 		return fault_set(fault, "device-missing", "binding %s to %s: %s", virtio, driver, error_text(errno));
 	if (child_name(virtio, class, name, size) < 0)
 		return fault_set(fault, "device-missing", "%s has no %s device", virtio, class);
+	device_renamed(kind, index, name);
 	return 0;
 }

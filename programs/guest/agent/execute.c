@@ -95,6 +95,7 @@ int process_execute(const struct process_spec *spec, bool main_process, struct f
 	if (user_resolve(spec->user, &spec->groups, &identity, fault) < 0)
 		return -1;
 
+	boot_trace(" user known");
 	char **args = strings_vector(&spec->args, 0);
 	char **env = strings_vector(&spec->env, 2);
 	if (args == NULL || env == NULL)
@@ -126,16 +127,18 @@ int process_execute(const struct process_spec *spec, bool main_process, struct f
 	if (!entered && enter_directory(cwd, fault) < 0)
 		return -1;
 
+	boot_trace(" credentials set");
 	const char *path = environment_get(env, "PATH");
 	char program[4096];
 	if (look_up(args[0], path == NULL ? DEFAULT_PATH : path, program, sizeof program, fault) < 0)
 		return -1;
 
-	for (int number = 1; number < 65; number++)
-		signal(number, SIG_DFL);
+	/* Handlers end with exec by themselves; what is ignored would stay so, and the agent ignores only this one. */
+	signal(SIGPIPE, SIG_DFL);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	boot_trace(" program found");
 	execve(program, args, env);
 	int error = errno;
 	if (error == ENOENT)

@@ -103,12 +103,14 @@ int limits_apply(const struct limits *limits, struct fault *fault)
 		int length = snprintf(text, sizeof text, "%llu 100000", (unsigned long long)limits->cpu_milli * 100);
 		if (file_write_at(cgroup_fd, "cpu.max", text, (size_t)length) < 0)
 			return fault_set(fault, "limit-invalid", "setting cpu.max to %s: %s", text, error_text(errno));
-	} else {
+	} else if (agent.phase == PHASE_RUNNING) {
+		/* A fresh cgroup has no limit to take away. */
 		file_write_at(cgroup_fd, "cpu.max", "max", 3);
 	}
 	if (limits->pids > 0)
 		return set("pids.max", limits->pids, fault);
-	file_write_at(cgroup_fd, "pids.max", "max", 3);
+	if (agent.phase == PHASE_RUNNING)
+		file_write_at(cgroup_fd, "pids.max", "max", 3);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -66,11 +67,13 @@ int mounts_root(uint32_t scratch_index, struct fault *fault)
 		if (device_bind(VIRTIO_BLOCK, scratch_index, name, sizeof name, fault) < 0)
 			return -1;
 		snprintf(device, sizeof device, "/dev/%s", name);
+		boot_trace(" scratch bound");
 		if (mount(device, "/s", "ext4", MS_NOATIME, "noinit_itable") < 0)
 			return fault_set(fault, errno == ENOSPC ? "disk-full" : "mount-failed", "mounting the writable layer: %s",
 			                 error_text(errno));
 		scratch_mounted = true;
 	}
+	boot_trace(" scratch mounted");
 	/* Subdirectories, so that lost+found is nobody's business. */
 	mkdir("/s/u", 0755);
 	mkdir("/s/w", 0755);
@@ -81,6 +84,14 @@ int mounts_root(uint32_t scratch_index, struct fault *fault)
 }
 
 static int rehearsal_disk = -1;
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+	(void)info;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
 
 int mounts_rehearsal(struct fault *fault)
 {
@@ -96,9 +107,9 @@ int mounts_rehearsal(struct fault *fault)
 	}
 	if (!disk && mount("rehearsal", "/t", "tmpfs", 0, "size=8m") < 0)
 		return fault_set(fault, "mount-failed", "mounting the rehearsal: %s", error_text(errno));
-	mkdir("/t/u", 0755);
-	mkdir("/t/w", 0755);
-	if (overlay("/t/u", "/t/w", ROOT_DIR, fault) < 0) {
+	mkdir("/t/ru", 0755);
+	mkdir("/t/rw", 0755);
+	if (overlay("/t/ru", "/t/rw", ROOT_DIR, fault) < 0) {
 		mounts_rehearsal_end();
 		return -1;
 	}
@@ -110,6 +121,9 @@ void mounts_rehearsal_end(void)
 	if (agent.host)
 		return;
 	umount2(ROOT_DIR, MNT_DETACH);
+	/* The disk may be the one a container will write to. */
+	nftw("/t/ru", remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	nftw("/t/rw", remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	if (umount2("/t", 0) < 0)
 		umount2("/t", MNT_DETACH);
 	if (rehearsal_disk >= 0)

@@ -19,12 +19,13 @@ struct batch {
 	uint32_t count;
 };
 
+/* Only the last message of a batch asks for an answer (batch_run); errors are answered in any case. */
 static void *batch_add(struct batch *b, uint16_t type, uint16_t flags, const void *body, size_t length)
 {
 	struct nlmsghdr *header = (struct nlmsghdr *)(b->data + b->used);
 	*header = (struct nlmsghdr){.nlmsg_len = (uint32_t)NLMSG_LENGTH(length),
 	                            .nlmsg_type = type,
-	                            .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags),
+	                            .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
 	                            .nlmsg_seq = ++b->count};
 	memcpy(NLMSG_DATA(header), body, length);
 	b->used += NLMSG_ALIGN(header->nlmsg_len);
@@ -42,17 +43,21 @@ static void batch_attribute(struct batch *b, uint16_t type, const void *data, si
 	b->last->nlmsg_len = (uint32_t)(b->used - (size_t)((uint8_t *)b->last - b->data));
 }
 
-/* Sends all and reads every answer; returns 0, or the first error (positive errno). */
-static int batch_run(const struct batch *b)
+/* Sends all and waits for the last one's answer; returns 0, or the first error (positive errno). */
+static int batch_run(struct batch *b)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0)
 		return errno;
 	int error = 0;
-	if (send(fd, b->data, b->used, 0) < 0)
+	bool answered = false;
+	b->last->nlmsg_flags |= NLM_F_ACK;
+	if (send(fd, b->data, b->used, 0) < 0) {
 		error = errno;
+		answered = true;
+	}
 	uint8_t answer[4096] __attribute__((aligned(8)));
-	for (uint32_t answers = 0; answers < b->count && (error == 0 || answers > 0);) {
+	while (!answered) {
 		ssize_t got = recv(fd, answer, sizeof answer, 0);
 		if (got <= 0) {
 			error = error != 0 ? error : errno;
@@ -62,7 +67,7 @@ static int batch_run(const struct batch *b)
 		for (struct nlmsghdr *h = (struct nlmsghdr *)answer; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type != NLMSG_ERROR)
 				continue;
-			answers++;
+			answered |= h->nlmsg_seq == b->count;
 			int code = -((struct nlmsgerr *)NLMSG_DATA(h))->error;
 			if (code != 0 && error == 0)
 				error = code;
@@ -158,9 +163,15 @@ int network_configure(uint32_t index, struct reader *body, struct fault *fault)
 		return -1;
 	int link = (int)if_nametoindex(current);
 	struct batch b = {0};
-	struct ifinfomsg down = {.ifi_index = link, .ifi_change = IFF_UP};
-	batch_add(&b, RTM_NEWLINK, 0, &down, sizeof down);
-	if (strcmp(current, nic.name) != 0)
+	/* The link is up since prepare: filling a receive queue takes time. Only a new name needs it down, beforehand. */
+	struct ifinfomsg change = {.ifi_index = link};
+	bool rename = strcmp(current, nic.name) != 0;
+	if (rename) {
+		struct ifinfomsg down = {.ifi_index = link, .ifi_change = IFF_UP};
+		batch_add(&b, RTM_NEWLINK, 0, &down, sizeof down);
+	}
+	batch_add(&b, RTM_NEWLINK, 0, &change, sizeof change);
+	if (rename)
 		batch_attribute(&b, IFLA_IFNAME, nic.name, strlen(nic.name) + 1);
 	if (nic.mac.length == 6)
 		batch_attribute(&b, IFLA_ADDRESS, nic.mac.data, 6);
@@ -183,6 +194,7 @@ int network_configure(uint32_t index, struct reader *body, struct fault *fault)
 	int error = batch_run(&b);
 	if (error != 0)
 		return fault_set(fault, "network-failed", "configuring %s: %s", nic.name, error_text(error));
+	device_renamed(VIRTIO_NET, index, nic.name);
 	return 0;
 }
 
@@ -203,6 +215,8 @@ int network_remove(const char *name, struct fault *fault)
 	batch_attribute(&b, IFLA_IFNAME, spare, strlen(spare) + 1);
 	struct ifaddrmsg any = {.ifa_index = (uint32_t)link};
 	int error = batch_run(&b);
+	if (error == 0)
+		device_renamed_link(name, spare);
 	/* Addresses go one by one, since rtnetlink has no flush; disabling IPv6 drops those of IPv6. */
 	for (int i = 0; error == 0 && i < 16; i++) {
 		struct batch one = {0};
@@ -221,9 +235,34 @@ void network_bind_all(void)
 {
 	struct fault ignored;
 	char name[16];
+	struct batch b = {0};
 	uint32_t count = device_count(VIRTIO_NET);
 	for (uint32_t i = 0; i < count; i++)
-		device_bind(VIRTIO_NET, i, name, sizeof name, &ignored);
+		if (device_bind(VIRTIO_NET, i, name, sizeof name, &ignored) == 0) {
+			struct ifinfomsg up = {.ifi_index = (int)if_nametoindex(name), .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+			batch_add(&b, RTM_NEWLINK, 0, &up, sizeof up);
+		}
+	if (b.count > 0)
+		batch_run(&b);
+}
+
+/* TEST-NET-1 (RFC 5737): nobody's addresses. */
+static const uint8_t test_address[] = {192, 0, 2, 1}, test_gateway[] = {192, 0, 2, 2};
+
+void network_warm_up(void)
+{
+	struct fault ignored;
+	char name[16];
+	if (device_count(VIRTIO_NET) == 0 || device_bind(VIRTIO_NET, 0, name, sizeof name, &ignored) < 0)
+		return;
+	int link = (int)if_nametoindex(name);
+	struct batch b = {0};
+	add_address(&b, link, AF_INET, &(struct bytes){test_address, 4}, 24);
+	add_default_route(&b, link, &(struct bytes){test_gateway, 4});
+	struct ifaddrmsg gone = {.ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = (uint32_t)link};
+	batch_add(&b, RTM_DELADDR, 0, &gone, sizeof gone);
+	batch_attribute(&b, IFA_LOCAL, test_address, 4);
+	batch_run(&b);
 }
 
 void network_rehearse(void)
@@ -240,8 +279,6 @@ void network_rehearse(void)
 		batch_attribute(&b, IFLA_IFNAME, "rehearsal", 10);
 		change.ifi_flags = IFF_UP;
 		batch_add(&b, RTM_NEWLINK, 0, &change, sizeof change);
-		/* TEST-NET-1 (RFC 5737): nobody's address, and gone with the device. */
-		const uint8_t test_address[] = {192, 0, 2, 1}, test_gateway[] = {192, 0, 2, 2};
 		add_address(&b, change.ifi_index, AF_INET, &(struct bytes){test_address, 4}, 24);
 		add_default_route(&b, change.ifi_index, &(struct bytes){test_gateway, 4});
 		batch_run(&b);

@@ -126,6 +126,7 @@ static void port_hello(const uint8_t *body, size_t length)
 	uint8_t resume = read_u8(&r);
 	if (r.bad)
 		return;
+	boot_trace("hello");
 	/* Whatever waited was for the last connection. */
 	queue_drop();
 	writer_free(&partial);

@@ -330,6 +330,7 @@ static void status_ready(struct source *source, uint32_t events)
 	}
 	source_close(source);
 	if (p->reported == sizeof p->report.pid) {
+		boot_trace("program runs");
 		p->running = true;
 		if (p == main_process) {
 			agent.phase = PHASE_RUNNING;

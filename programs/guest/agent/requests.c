@@ -21,6 +21,7 @@ static int handle_prepare(struct reader *r, struct fault *fault)
 		return r->bad ? fault_set(fault, "internal", "prepare: malformed request") : -1;
 	if (format)
 		return fault_set(fault, "unsupported", "the scratch disk must arrive with a file system");
+	boot_trace("prepare");
 	if (mounts_root(scratch, fault) < 0)
 		return -1;
 	boot_trace("root mounted");
@@ -30,6 +31,8 @@ static int handle_prepare(struct reader *r, struct fault *fault)
 	}
 	if (container_prepare(fault) < 0)
 		return -1;
+	if (!agent.host)
+		sync();
 	boot_trace("prepared");
 	agent.phase = PHASE_PREPARED;
 	return 0;
@@ -104,6 +107,7 @@ void request_handle(const struct message *m)
 
 	/* Answered later, when the program runs. */
 	case MSG_START:
+		boot_trace("start");
 		result = in_phase(PHASE_PREPARED, PHASE_PREPARED, "start", &fault);
 		if (result == 0 && container_start(m->stream, m->body, m->length, &fault) == 0)
 			return;
@@ -123,7 +127,10 @@ void request_handle(const struct message *m)
 		result = handle_seal(&fault);
 		break;
 	case MSG_PERSONALISE:
+		boot_trace("personalise");
 		result = personalise(&r, &fault);
+		if (result == 0 && agent.phase == PHASE_PREPARED && !agent.host)
+			warm_up();
 		break;
 	case MSG_PREPARE:
 		result = handle_prepare(&r, &fault);

@@ -152,12 +152,14 @@ int rootfs_prepare(struct fault *fault)
 	int boot_id = detached(FILES_DIR "/boot_id");
 	if (chdir(ROOT_DIR) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return fault_set(fault, "mount-failed", "changing the root: %s", error_text(errno));
+	boot_trace(" root changed");
 
 	if (mount_at("proc", "/proc", quiet, NULL, fault) < 0 ||
 	    mount_at("tmpfs", "/dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k", fault) < 0 ||
 	    mount_at("sysfs", "/sys", quiet | MS_RDONLY, NULL, fault) < 0 ||
 	    mount_at("cgroup2", "/sys/fs/cgroup", quiet | MS_RDONLY, NULL, fault) < 0)
 		return -1;
+	boot_trace(" kernel file systems mounted");
 	mode_t mask = umask(0);
 	make_devices();
 	umask(mask);
@@ -165,8 +167,10 @@ int rootfs_prepare(struct fault *fault)
 	    mount_at("tmpfs", "/dev/shm", quiet, "mode=1777,size=65536k", fault) < 0 ||
 	    mount_at("mqueue", "/dev/mqueue", quiet, NULL, fault) < 0)
 		return -1;
+	boot_trace(" dev made");
 	sysctl_fd = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	mask_paths();
+	boot_trace(" paths masked");
 	if (boot_id >= 0)
 		place_file(boot_id, "/proc/sys/kernel/random/boot_id");
 	for (size_t i = 0; i < 3; i++) {

@@ -129,14 +129,15 @@ export class Template implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), 'berth-vm-'));
     const guest = await buildGuest({ cacheDir: CACHE, outputDir: join(CACHE, 'guest') });
     const template = new Template(guest, directory, layers);
-    await template.scratch(join(directory, 'placeholder'), '4M');
+    await template.#makeScratch();
     await using vm = new Vm(directory, [
-      ...template.#machine(directory, 'on', join(directory, 'placeholder')),
+      ...template.#machine(directory, 'on', join(directory, 'scratch')),
       '-kernel', guest.kernel, '-initrd', guest.initramfs, '-append', guest.commandLine.tcg,
     ]);
     const agent = await vm.connect();
     await agent.mountLayers(layers.map((_, index) => ({ device: { index } })));
     await agent.seal();
+    await agent.prepare({ scratch: { index: layers.length }, format: false });
     await agent[Symbol.asyncDispose]();
     const monitor = await vm.monitor();
     await monitor.execute('stop');
@@ -147,18 +148,19 @@ export class Template implements AsyncDisposable {
     return template;
   }
 
-  async scratch(path: string, size: string): Promise<void> {
+  async #makeScratch(): Promise<void> {
+    const path = join(this.#directory, 'scratch');
     await writeFile(path, '');
-    await truncate(path, Number.parseInt(size, 10) << 20);
+    await truncate(path, 32 << 20);
     await run('mkfs.ext4', ['-q', '-F', path]);
   }
 
-  /** A running clone, personalised and prepared: `start` comes next. */
+  /** A running clone of the prepared template, with its own copy of the scratch disk: `start` comes next. */
   async clone(): Promise<{ vm: Vm; agent: GuestConnection; scratch: string }> {
     const directory = join(this.#directory, `clone${this.#clones++}`);
     await run('mkdir', [directory]);
     const scratch = join(directory, 'scratch');
-    await this.scratch(scratch, '32M');
+    await run('cp', ['--sparse=always', join(this.#directory, 'scratch'), scratch]);
     const vm = new Vm(directory, [...this.#machine(directory, 'off', scratch), '-incoming', 'defer']);
     const monitor = await vm.monitor();
     await monitor.execute('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
@@ -173,7 +175,6 @@ export class Template implements AsyncDisposable {
       machineId: randomBytes(16).toString('hex'),
       bootId: randomUUID(),
     });
-    await agent.prepare({ scratch: { index: this.#layers.length }, format: false });
     return { vm, agent, scratch };
   }
 
