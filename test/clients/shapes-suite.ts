@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { DockerCli } from '../oracle/index.ts';
 import type { BerthSide } from './berth-side.ts';
 import type { Sides } from './sides.ts';
+import { words } from './words.ts';
 import { ApiDescription, descriptionsFolder } from './openapi.ts';
 import { ask } from './request.ts';
 
@@ -111,33 +112,9 @@ const differences: readonly { readonly pattern: RegExp; readonly why: string }[]
 async function furnish(docker: DockerCli): Promise<string> {
   await clear(docker);
   await docker.ok(['network', 'create', 'shape-network']);
-  await docker.ok([
-    'run',
-    '-d',
-    '--name',
-    'shape-running',
-    '-p',
-    '127.0.0.1:18099:80',
-    '--expose',
-    '81',
-    '-e',
-    'A=1',
-    '-l',
-    'a=b',
-    '--network',
-    'shape-network',
-    '--network-alias',
-    'alias',
-    '--tmpfs',
-    '/t',
-    '-m',
-    '100m',
-    '--ulimit',
-    'nofile=100:200',
-    'busybox',
-    'sleep',
-    '1000',
-  ]);
+  // The first container with a limit may have to wait for a template of its size to boot.
+  const options = '-p 127.0.0.1:18099:80 --expose 81 -e A=1 -l a=b --network shape-network --network-alias alias --tmpfs /t -m 100m --ulimit nofile=100:200';
+  await docker.ok(words(`run -d --name shape-running ${options} busybox sleep 1000`), { timeoutMs: 150_000 });
   await docker.run(['run', '--name', 'shape-ended', 'busybox', 'sh', '-c', 'exit 3']);
   await docker.ok(['create', '--name', 'shape-created', '--network', 'none', 'busybox', 'true']);
   const made = await ask(docker.socketPath, 'POST', '/v1.41/containers/shape-running/exec', { Cmd: ['true'], AttachStdout: true });
