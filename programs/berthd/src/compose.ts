@@ -81,6 +81,10 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
       { signal },
     ),
   );
+  // Bridges and rules serve containers that outlive the daemon. Where none runs, a stopped Berth leaves nothing on the host.
+  stack.defer(async () => {
+    if (engine.containers().every(({ state: { pid } }) => pid === 0)) await networking.erase();
+  });
   const api = stack.use(createDockerApi({ engine, log: log.child({ part: 'docker' }), version: facts.version, commit: facts.commit }));
   await api.listen(facts.socket);
 
