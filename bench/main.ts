@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { run } from '@berth/sys';
 import { openBerth } from './berth-side.ts';
-import type { BenchOptions, FigureRow } from './figure.ts';
+import { type BenchOptions, type FigureRow, verdict } from './figure.ts';
 import { figures } from './figures/index.ts';
 import { machineFacts } from './machine.ts';
 import { markdown, type Report, writeReport } from './report.ts';
@@ -60,7 +60,9 @@ async function measure(): Promise<void> {
   for (const figure of chosen) {
     process.stderr.write(`${figure.title}\n`);
     try {
-      rows.push(...(await figure.run(options)));
+      const measured = await figure.run(options);
+      rows.push(...measured);
+      for (const row of measured) say(`${row.figure}: ${row.value.toFixed(2)} ${row.unit}, ${verdict(row)}`);
     } catch (error) {
       failures.push({ figure: figure.title, message: (error as Error).message.slice(0, 2000) });
       say(`failed: ${(error as Error).stack ?? error}`);
