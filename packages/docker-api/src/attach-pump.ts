@@ -2,8 +2,8 @@ import { DetachWatch, frame } from '@berth/docker-wire';
 import type { Attachment } from '@berth/engine';
 import type { TakenConnection } from './hijack.ts';
 
-export const rawStream = 'application/vnd.docker.raw-stream';
-export const multiplexedStream = 'application/vnd.docker.multiplexed-stream';
+const rawStream = 'application/vnd.docker.raw-stream';
+const multiplexedStream = 'application/vnd.docker.multiplexed-stream';
 
 /** What a stream is called: since 1.42 Docker tells framed streams from raw ones. */
 export function streamType(terminal: boolean, minor: number): string {

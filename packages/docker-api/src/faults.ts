@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Fault, type FaultKind } from '@berth/kit';
 
 /** How a kind of fault is told in HTTP, as Docker's daemon does. */
-export const statusOf: Readonly<Record<FaultKind, number>> = {
+const statusOf: Readonly<Record<FaultKind, number>> = {
   invalid: 400,
   unauthenticated: 401,
   forbidden: 403,

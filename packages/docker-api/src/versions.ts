@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { Fault } from '@berth/kit';
 
 /** Versions of the Engine API spoken: 1.24 to 1.50. A version is told by its minor number. */
-export const oldestMinor = 24;
-export const newestMinor = 50;
+const oldestMinor = 24;
+const newestMinor = 50;
 export const oldestVersion = `1.${oldestMinor}`;
 export const newestVersion = `1.${newestMinor}`;
 

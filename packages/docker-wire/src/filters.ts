@@ -65,7 +65,7 @@ export function invalidFilter(name: string, values: readonly string[]): Fault {
   return new Fault('invalid', 'filter-invalid', `invalid filter '${name}=${values.length === 1 ? values[0] : `[${values.join(' ')}]`}'`);
 }
 
-export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
+function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
   const at = wanted.indexOf('=');
   if (at < 0) return Object.hasOwn(labels, wanted);
   const key = wanted.slice(0, at);

@@ -5,12 +5,11 @@
 export { createContainerSchema, endpointSchema, hostConfigSchema } from './container-config.ts';
 export type { CreateContainerRequest, EndpointRequest, HostConfigRequest, MountRequest } from './container-config.ts';
 export { DetachWatch, defaultDetachKeys, parseDetachKeys } from './detach-keys.ts';
-export { Filters, hasLabel, invalidFilter, matchesName } from './filters.ts';
+export { Filters, invalidFilter, matchesName } from './filters.ts';
 export { FrameReader, frame, type StreamName } from './frames.ts';
 export { readJson } from './json.ts';
 export { parseContainerPorts, parseHostPort, portKey, type ContainerPort } from './ports.ts';
 export {
-  anyObjectSchema,
   connectNetworkSchema,
   createExecSchema,
   createNetworkSchema,

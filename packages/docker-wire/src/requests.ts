@@ -48,8 +48,6 @@ export const connectNetworkSchema = goObject({ Container: goString(), EndpointCo
 /** `POST /networks/{id}/disconnect` */
 export const disconnectNetworkSchema = goObject({ Container: goString(), Force: goBool() });
 
-/** Bodies of which nothing is needed but that they are JSON. */
-export const anyObjectSchema = goObject({});
 
 export type CreateExecRequest = z.output<typeof createExecSchema>;
 export type CreateNetworkRequest = z.output<typeof createNetworkSchema>;

@@ -133,7 +133,7 @@ function logRange(query: Query): Pick<LogOptions, 'sinceNs' | 'untilNs' | 'tail'
 }
 
 /** Puts a time before each line, also where a line comes in several pieces. */
-export class LineStamps {
+class LineStamps {
   readonly #midLine = { stdout: false, stderr: false };
 
   apply(stream: 'stdout' | 'stderr', data: Buffer, timeNs: bigint): Buffer {

@@ -62,7 +62,7 @@ function matchesImage({ type, actorId, attributes }: EngineEvent, wanted: string
 }
 
 /** One line. The fields before `Type` are those of old clients. Nanoseconds don't fit a JavaScript number. */
-export function eventJson(event: EngineEvent): string {
+function eventJson(event: EngineEvent): string {
   const legacy =
     event.type === 'container' || event.type === 'image'
       ? { status: event.action, id: event.actorId, ...(event.type === 'container' ? { from: event.attributes['image'] ?? '' } : {}) }

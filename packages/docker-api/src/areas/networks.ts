@@ -100,7 +100,7 @@ const fixedOptions: Readonly<Record<string, string>> = {
 const knownOptions = new Set(['com.docker.network.driver.mtu']);
 
 /** Faults with Docker's sentences where Docker refuses, 501 where Berth does. */
-export function newNetwork(body: CreateNetworkRequest): NewNetwork {
+function newNetwork(body: CreateNetworkRequest): NewNetwork {
   if (body.Name.trim() === '') throw invalid('name-invalid', 'invalid network name: name is empty');
   const driver = body.Driver === '' || body.Driver === 'default' ? 'bridge' : body.Driver;
   if (driver === 'host' || driver === 'null') {

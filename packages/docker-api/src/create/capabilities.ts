@@ -47,7 +47,7 @@ export const allCapabilities: readonly string[] = [
 ];
 
 /** What Docker gives a container that asks for nothing. */
-export const defaultCapabilities: readonly string[] = [
+const defaultCapabilities: readonly string[] = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FSETID',

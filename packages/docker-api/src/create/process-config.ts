@@ -18,7 +18,7 @@ export interface ProcessConfig {
   readonly stopSignalNumber: number;
 }
 
-export const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Faults with Docker's sentences: `no-command`, `cwd-invalid`, `env-invalid`, `signal-invalid`. */
 export function mergeProcess(request: CreateContainerRequest, image: ImageProcessDefaults): ProcessConfig {

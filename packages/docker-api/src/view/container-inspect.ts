@@ -51,7 +51,7 @@ function isMountOption(personality: Personality, target: string): boolean {
   return mounts.some((mount) => mount.Target === target);
 }
 
-export function stateView(state: ContainerState): Record<string, unknown> {
+function stateView(state: ContainerState): Record<string, unknown> {
   const { phase } = state;
   return {
     Status: phase,

@@ -50,7 +50,7 @@ function commandLine(args: readonly string[]): string {
 }
 
 /** "Up 3 minutes", "Exited (0) 2 hours ago": `docker ps`'s STATUS column, which the daemon words. */
-export function statusText(view: ContainerView, nowMs: number): string {
+function statusText(view: ContainerView, nowMs: number): string {
   const { state } = view;
   const since = (ms: number) => humanDuration(Math.max(0, nowMs - ms));
   switch (state.phase) {
@@ -71,7 +71,7 @@ export function statusText(view: ContainerView, nowMs: number): string {
   }
 }
 
-export function portList(view: ContainerView): Record<string, unknown>[] {
+function portList(view: ContainerView): Record<string, unknown>[] {
   if (!isRunning(view)) return [];
   const published = new Set<string>();
   const list: Record<string, unknown>[] = [];
