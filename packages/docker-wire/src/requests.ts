@@ -48,6 +48,5 @@ export const connectNetworkSchema = goObject({ Container: goString(), EndpointCo
 /** `POST /networks/{id}/disconnect` */
 export const disconnectNetworkSchema = goObject({ Container: goString(), Force: goBool() });
 
-
 export type CreateExecRequest = z.output<typeof createExecSchema>;
 export type CreateNetworkRequest = z.output<typeof createNetworkSchema>;
