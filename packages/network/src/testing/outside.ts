@@ -1,8 +1,10 @@
-import { ipBatch, NetworkNamespace } from '@berth/sys';
+import { ipBatch, NetworkNamespace, run } from '@berth/sys';
 
 /** The world beyond the host: a namespace reached over the uplink, 10.99.0.2 as seen from the host's 10.99.0.1. */
 export async function outside(): Promise<NetworkNamespace> {
   const world = await NetworkNamespace.make();
+  // The kernel takes its time to remove the link of an earlier world after that world's namespace.
+  await run('ip', ['link', 'delete', 'uplink'], { accept: [0, 1] });
   await ipBatch([
     `link add uplink type veth peer name eth0 netns ${world.name}`,
     'addr add 10.99.0.1/24 dev uplink',
