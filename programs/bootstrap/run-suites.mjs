@@ -28,7 +28,14 @@ async function runFile(suite, index) {
     cwd: plan.root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: folder, NODE_ENV: 'test', BERTH_CLIENTS: 'machine', PATH: `${join(plan.root, 'node_modules/.bin')}:${process.env.PATH}` },
+    env: {
+      ...process.env,
+      TMPDIR: folder,
+      NODE_ENV: 'test',
+      BERTH_CLIENTS: 'machine',
+      BERTH_GUEST_CACHE: join(plan.root, 'build/guest-cache'),
+      PATH: `${join(plan.root, 'node_modules/.bin')}:${process.env.PATH}`,
+    },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = (output + chunk).slice(-60_000)));

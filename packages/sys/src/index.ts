@@ -11,9 +11,9 @@ export { applyNft, listNftChains, listNftTable, removeNftLeftovers, type NftBody
 export { readSysctl, writeSysctl, type SysctlPath } from './sysctl.ts';
 export { lockFile, type FileLock } from './file-lock.ts';
 export { connectUnix, listenUnix, sendDescriptor } from './unix-socket.ts';
-export { attachToBridge, detachFromBridge, linkIndex, openTap, setLinkMtu, setLinkUp } from './tap.ts';
+export { attachToBridge, detachFromBridge, openTap, setLinkMtu, setLinkUp } from './tap.ts';
 export { spawnDetached, type DetachedProcess } from './detached.ts';
-export { findProcesses, processArguments, processCpuSeconds, processPssBytes, processStartTicks } from './process-facts.ts';
+export { findProcesses, processCpuSeconds, processPssBytes, processStartTicks } from './process-facts.ts';
 export { hostMemory } from './host-memory.ts';
 export { copySparse, dataRanges } from './sparse-file.ts';
 export { forgetConnections, type Connection } from './conntrack.ts';

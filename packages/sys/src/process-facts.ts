@@ -14,7 +14,7 @@ export function processStartTicks(pid: number): number | undefined {
 }
 
 /** The process's arguments; empty when it is gone or is the kernel's. */
-export function processArguments(pid: number): string[] {
+function processArguments(pid: number): string[] {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
     return line === '' ? [] : line.replace(/\0$/, '').split('\0');

@@ -53,7 +53,7 @@ function request(what: string, code: number, argument: Buffer): void {
 }
 
 /** The kernel's number of a link. Fault `system-call-failed` (ENODEV) when there is none of that name. */
-export function linkIndex(name: string): number {
+function linkIndex(name: string): number {
   const argument = interfaceRequest(name);
   request(`looking up ${name}`, SIOCGIFINDEX, argument);
   return argument.readInt32LE(16);
