@@ -37,7 +37,7 @@ export async function start(options) {
   const { child, facts } = await progress.step('berthd', async (say) => {
     await compileDaemon(node, say);
     const started = await startDaemon(options, node, say);
-    return { remark: `pid ${started.facts.pid}, template of ${started.facts.acceleration === 'kvm' ? 'KVM' : 'emulation'} ready`, value: started };
+    return { remark: `pid ${started.facts.pid}, template ready (${started.facts.acceleration === 'kvm' ? 'KVM' : 'emulation'})`, value: started };
   });
   await progress.step('self-check', async () => {
     const { startMs, totalMs } = await selfCheck(socket);
@@ -128,8 +128,9 @@ export function tellStill(progress, options, containers) {
   }
   const names = containers.map((container) => (container.Names?.[0] ?? container.Id.slice(0, 12)).replace(/^\//, ''));
   const shown = names.slice(0, 8).join(', ') + (names.length > 8 ? `, and ${names.length - 8} more` : '');
-  progress.line(`${names.length} ${names.length === 1 ? 'container keeps' : 'containers keep'} running without the daemon: ${shown}.`);
+  const one = names.length === 1;
+  progress.line(`${names.length} ${one ? 'container keeps' : 'containers keep'} running without the daemon: ${shown}.`);
   progress.line(
-    `‘npm start${tail(options)}’ takes them up again; ‘npm run stop -- --all${instanceArguments(options) ? ` ${instanceArguments(options)}` : ''}’ ends them.`,
+    `‘npm start${tail(options)}’ takes ${one ? 'it' : 'them'} up again; ‘npm run stop -- --all${instanceArguments(options) ? ` ${instanceArguments(options)}` : ''}’ ends them.`,
   );
 }

@@ -82,7 +82,7 @@ describe('an instance from its first start to its end', () => {
     run.child.kill('SIGINT');
     const { code, output } = await run.ended;
     assert.equal(code, 0, output);
-    assert.match(output, /1 container keeps running without the daemon: stays\.\n‘npm start -- .*’ takes them up again; ‘npm run stop -- --all .*’ ends them/);
+    assert.match(output, /1 container keeps running without the daemon: stays\.\n‘npm start -- .*’ takes it up again; ‘npm run stop -- --all .*’ ends it/);
   });
 
   test('stop --all ends what outlived the daemon, and nothing is left', limit, async () => {
