@@ -213,3 +213,21 @@ test('every npm package that is declared is used', () => {
   const tools = ['typescript', 'oxlint', '@biomejs/biome'];
   none(Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !used.has(name) && !tools.includes(name) && !name.startsWith('@types/')));
 });
+
+test('documents name what is there', () => {
+  const findings: string[] = [];
+  const documents = globSync('**/*.md', { cwd: root, exclude: (path) => /(^|\/)(node_modules|build)$/.test(path) });
+  for (const path of documents) {
+    const text = readFileSync(join(root, path), 'utf8');
+    for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (!/^[a-z]+:/.test(target) && !existsSync(join(root, path, '..', target))) findings.push(`${path} links to ${target}`);
+    }
+    for (const [, target = ''] of text.matchAll(/`((?:packages|programs|test|bench|docs)\/[\w./-]+)`/g)) {
+      if (!existsSync(join(root, target)) && !existsSync(join(root, path, '..', target))) findings.push(`${path} names ${target}`);
+    }
+    for (const [, figure = ''] of text.matchAll(/npm run bench -- --only ([\w-]+)/g)) {
+      if (figure !== 'NAME' && !existsSync(join(root, 'bench/figures', `${figure}.ts`))) findings.push(`${path} names the figure ${figure}`);
+    }
+  }
+  none(findings);
+});
