@@ -65,7 +65,11 @@ export class Oracle implements AsyncDisposable {
     ];
     const own = ['--mount', '--pid', '--fork', '--mount-proc', '--kill-child=SIGKILL'];
     const [command, args] = netns.enter('unshare', [...own, 'sh', '-c', `${dockerd.map(quote).join(' ')} & wait`]);
-    const child = spawn(command, args, { stdio: ['ignore', log, log] });
+    const child = spawn(command, args, {
+      stdio: ['ignore', log, log],
+      // A containerd that is too slow under load is asked for its stacks, which it writes there.
+      env: { ...process.env, TMPDIR: directory },
+    });
     closeSync(log);
     const oracle = new Oracle(directory, netns, child);
     try {
