@@ -10,6 +10,7 @@ export const START_PACKAGES = [
   { name: 'kmod', why: 'finds the kernel modules the guest needs' },
   { name: 'zstd', why: 'compresses the guest’s first file system' },
   { name: 'xz-utils', why: 'reads kernel modules and packages compressed with it' },
+  { name: 'bzip2', why: 'reads archives compressed with it' },
   { name: 'squashfs-tools', why: 'turns image layers into read-only file systems' },
   { name: 'e2fsprogs', why: 'makes the writable layer’s file system' },
   { name: 'busybox-static', why: 'the content of the images made here' },
@@ -23,6 +24,7 @@ export const TEST_PACKAGES = [
   { name: 'docker-cli', why: 'the stock docker client', on: { 'debian 12': null, ubuntu: null }, unless: 'docker' },
   { name: 'mmdebstrap', why: 'makes a Debian root file system to import and run' },
   { name: 'procps', why: 'looks at processes in tests' },
+  { name: 'iptables', why: 'a host whose own firewall drops what nobody allowed' },
 ];
 
 export const BENCH_PACKAGES = [{ name: 'docker.io', why: 'dockerd and runc, to measure against' }];

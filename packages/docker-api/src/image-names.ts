@@ -14,10 +14,15 @@ export function joinReference(repository: string, tagText: string): string {
   return last.includes(':') ? repository.replace(/:[^:/]*$/, `:${tagText}`) : `${repository}:${tagText}`;
 }
 
-/** The image, or the fault Docker gives where it says "No such image: NAME" without a tag. */
-export function imageForArchive(context: Context, name: string): Image {
+/**
+ * The images a name stands for in an archive: a bare repository is all its tags, also without a `latest` among them. Fault
+ * `image-not-found`, where Docker says "No such image: NAME" without a tag.
+ */
+export function imagesForArchive(context: Context, name: string): readonly Image[] {
+  const ofRepository = context.engine.images.list().filter(({ tags }) => tags.some((tag) => tag.slice(0, tag.lastIndexOf(':')) === name));
+  if (ofRepository.length > 0) return ofRepository;
   try {
-    return context.engine.images.get(name);
+    return [context.engine.images.get(name)];
   } catch (error) {
     if (isFault(error, 'image-not-found')) throw new Fault('not-found', 'image-not-found', `No such image: ${name}`, { cause: error });
     throw error;

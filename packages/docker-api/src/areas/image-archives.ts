@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { bodyStream } from '../body.ts';
 import type { Context } from '../context.ts';
 import { invalid, notYet } from '../faults.ts';
-import { imageForArchive, joinReference } from '../image-names.ts';
+import { imagesForArchive, joinReference } from '../image-names.ts';
 import { Query } from '../query.ts';
 import { ResponseStream } from '../response-stream.ts';
 
@@ -73,7 +73,7 @@ export function imageArchiveArea(app: FastifyInstance, context: Context): void {
 
 /** `docker save`: everything that can be said by status code is said before the first byte. */
 export async function sendArchive(context: Context, reply: FastifyReply, names: readonly string[]): Promise<FastifyReply> {
-  const found = names.map((name) => imageForArchive(context, name));
+  const found = names.flatMap((name) => imagesForArchive(context, name));
   const stop = new AbortController();
   const archive = context.engine.images.save(names, { signal: stop.signal })[Symbol.asyncIterator]();
   let piece = await archive.next();
