@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { until } from '../oracle/index.ts';
 import type { CliResult, DockerCli } from '../oracle/index.ts';
 import type { Sides } from './sides.ts';
-import { cases, type Case, type Step } from './cases.ts';
+import type { Case, Step } from './case.ts';
+import { cases } from './cases.ts';
 import { normalise, words } from './words.ts';
 
 /** The table of `cases.ts`, on both sides at once. */

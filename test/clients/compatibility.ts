@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { absentTable, configTable, hostConfigTable, type OptionRow } from '@berth/docker-api';
-import { cases, type Difference, type Step } from './cases.ts';
+import type { Difference, Step } from './case.ts';
+import { cases } from './cases.ts';
 import { commands } from './commands.ts';
 
 export const documentPath = join(import.meta.dirname, '../../docs/docker-compatibility.md');
