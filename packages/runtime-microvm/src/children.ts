@@ -55,16 +55,17 @@ export class Children {
   async forContainer(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
     const { containers, scratch } = this.#deps;
     const path = containers.scratch(id);
-    if (!containers.hasScratch(id)) {
+    const fresh = !containers.hasScratch(id);
+    // An image seen for the first time is mounted in a clone of the plain template: sooner than its own would be made.
+    // So is a writable layer that has been written to: an image's template remembers a blank one.
+    const template =
+      fresh && this.#ready.has(recipe.key) ? await this.#deps.templates.image(recipe.flavor, recipe.layers) : await this.#deps.templates.flavor(recipe.flavor);
+    mark('template');
+    if (fresh) {
       containers.assign(id, '');
-      await scratch.make(path);
+      await scratch.make(path, blankOf(template));
       mark('layer made');
     }
-    // An image seen for the first time is mounted in a clone of the plain template: sooner than its own would be made.
-    const template = this.#ready.has(recipe.key)
-      ? await this.#deps.templates.image(recipe.flavor, recipe.layers)
-      : await this.#deps.templates.flavor(recipe.flavor);
-    mark('template');
     return await this.#make(template, recipe, path, mark, (vmId) => containers.assign(id, vmId), id);
   }
 
@@ -74,8 +75,14 @@ export class Children {
     const path = join(this.#deps.waiting, `${process.pid}-${this.#made++}`);
     this.#scratches.add(path);
     try {
-      await this.#deps.scratch.make(path);
-      return await this.#make(template, recipe, path, () => undefined, () => undefined);
+      await this.#deps.scratch.make(path, blankOf(template));
+      return await this.#make(
+        template,
+        recipe,
+        path,
+        () => undefined,
+        () => undefined,
+      );
     } catch (error) {
       this.#scratches.delete(path);
       await rm(path, { force: true });
@@ -113,9 +120,8 @@ export class Children {
       } catch (error) {
         // Damage shows as anything at all. If that isn't it, the next clone wouldn't fare better.
         if (!(await this.#deps.templates.suspect(template))) throw error;
-        const again = template.layers > 0
-          ? await this.#deps.templates.image(recipe.flavor, recipe.layers)
-          : await this.#deps.templates.flavor(recipe.flavor);
+        const again = template.layers > 0 ? await this.#deps.templates.image(recipe.flavor, recipe.layers) : await this.#deps.templates.flavor(recipe.flavor);
+        if (again.layers > 0) await this.#deps.scratch.make(scratch, blankOf(again));
         return await makeChild(this.#deps.child, { ...request, template: again }, mark);
       }
     } finally {
@@ -128,3 +134,6 @@ export class Children {
     return hostMemory().availableBytes - this.#deps.reserveBytes - Math.max(0, this.#underway - 1) * CLONE_BYTES;
   }
 }
+
+/** What a clone's writable layer is copied from; `undefined`: one that nothing has mounted yet. */
+const blankOf = (template: Template): string | undefined => (template.layers > 0 ? template.scratch : undefined);

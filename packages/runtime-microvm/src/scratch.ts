@@ -29,7 +29,12 @@ export class ScratchMaker {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const blank = join(directory, `blank-${sizeBytes}-2`);
     const maker = new ScratchMaker(directory, blank);
-    if (!(await stat(blank).then(() => true, () => false))) {
+    if (
+      !(await stat(blank).then(
+        () => true,
+        () => false,
+      ))
+    ) {
       const temporary = `${blank}.${process.pid}`;
       await writeFile(temporary, '');
       await truncate(temporary, sizeBytes);
@@ -40,11 +45,11 @@ export class ScratchMaker {
     return maker;
   }
 
-  /** A fresh writable layer at `path`. Fault `disk-full`. */
-  async make(path: string): Promise<void> {
+  /** A fresh writable layer at `path`, or a copy of `from`. Fault `disk-full`. */
+  async make(path: string, from: string = this.#blank): Promise<void> {
     await this.checkRoom();
     try {
-      await copySparse(this.#blank, path);
+      await copySparse(from, path);
     } catch (error) {
       if (isFault(error, 'copy-failed')) throw faults.diskFull(this.#directory, error.detail ?? error.message, error);
       throw error;
@@ -59,7 +64,10 @@ export class ScratchMaker {
 
   /** Bytes on disk that a layer has beyond an empty one; 0 when there is none. */
   async usedBytes(path: string): Promise<number> {
-    const blocks = await stat(path).then((info) => info.blocks * 512, () => 0);
+    const blocks = await stat(path).then(
+      (info) => info.blocks * 512,
+      () => 0,
+    );
     return Math.max(0, blocks - this.#blankBytes);
   }
 

@@ -49,7 +49,10 @@ export class TemplateBuilder {
     });
   }
 
-  /** Takes a clone of a flavor's template, mounts an image's layers in it and runs through a start. */
+  /**
+   * Takes a clone of a flavor's template, mounts an image's layers in it, runs through a start, and prepares it for one: a
+   * clone of it needs no mounting at all, only a copy of the writable layer as it was at that moment.
+   */
   async image(
     name: string,
     base: Template,
@@ -60,19 +63,18 @@ export class TemplateBuilder {
   ): Promise<Template> {
     return await this.#make(name, layers.length, options.signal, async (template) => {
       await copySparse(base.ram, template.ram);
-      const scratch = join(template.directory, 'rehearsal');
-      await this.#deps.scratch.make(scratch);
-      const vm = await this.#launch(flavor, acceleration, template, { layers: layers.map((layer) => layer.path), scratch, from: base.state });
+      await this.#deps.scratch.make(template.scratch);
+      const vm = await this.#launch(flavor, acceleration, template, { layers: layers.map((layer) => layer.path), scratch: template.scratch, from: base.state });
       try {
         await vm.running(options.limitMs);
         await this.#talk(vm, name, options.limitMs, options.signal, async (agent) => {
           await agent.mountLayers(layers.map((_, index) => ({ device: { index } })));
           await agent.seal();
+          await agent.prepare({ scratch: { index: flavor.layerSlots }, format: false });
         });
         await saveTemplate(vm, template);
       } finally {
         await vm.destroy();
-        await rm(scratch, { force: true });
       }
     });
   }

@@ -8,7 +8,7 @@ import { CPU_MODELS } from '../qemu/command-line.ts';
 import { QEMU } from '../qemu/launch.ts';
 
 /** Raised when QEMU's arguments or the way of saving change. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 export interface HostFacts {
   /** e.g. `QEMU 7.2.22`. */
@@ -35,7 +35,9 @@ export async function hostFacts(): Promise<HostFacts> {
     return {
       qemuVersion: `QEMU ${/version (\S+)/.exec(line)?.[1] ?? 'of unknown version'}`,
       qemuIdentity: `${line} ${binary.size} ${binary.mtimeMs}`,
-      processor: createHash('sha256').update([...new Set(processor)].join('\n')).digest('hex'),
+      processor: createHash('sha256')
+        .update([...new Set(processor)].join('\n'))
+        .digest('hex'),
       kernel: kernel.trim(),
     };
   } catch (error) {

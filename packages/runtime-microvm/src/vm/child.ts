@@ -37,7 +37,8 @@ export interface Child {
 export type Mark = (phase: string) => void;
 
 /**
- * Makes a clone of a template with this writable layer. `template.layers` of 0 with layers given: they are mounted now.
+ * Makes a clone of a template with this writable layer: for an image's template, a copy of the template's own. With a
+ * flavor's template the layers given and the writable layer are mounted now.
  * Leaves nothing behind when it fails (the scratch file is the caller's).
  */
 export async function makeChild(
@@ -88,15 +89,18 @@ export async function makeChild(
     try {
       await agent.hello({ signal: AbortSignal.timeout(CLONE_LIMIT_MS) });
       mark('hello');
-      if (request.template.layers === 0 && request.layers.length > 0) {
+      const prepared = request.template.layers > 0;
+      if (!prepared && request.layers.length > 0) {
         await agent.mountLayers(request.layers.map((_, index) => ({ device: { index } })));
         mark('layers mounted');
       }
       // After the last restore and before any tenant's code: from here on this machine is no other's twin.
       await agent.personalise(freshIdentity());
       mark('personalised');
-      await agent.prepare({ scratch: { index: request.flavor.layerSlots }, format: false });
-      mark('prepared');
+      if (!prepared) {
+        await agent.prepare({ scratch: { index: request.flavor.layerSlots }, format: false });
+        mark('prepared');
+      }
     } catch (error) {
       await agent[Symbol.asyncDispose]();
       if (isFault(error) && error.code !== 'agent-lost') throw error;
