@@ -92,6 +92,9 @@ void boot_system(void)
 	/* Near the end of memory a guest without swap drops program pages and reads them again, for minutes; let it kill. */
 	file_write("/sys/kernel/mm/lru_gen/enabled", "y");
 	file_write("/sys/kernel/mm/lru_gen/min_ttl_ms", "1000");
+	/* Housekeeping that wakes an idle guest twice a second, and every second, for nothing. */
+	file_write("/proc/sys/vm/compaction_proactiveness", "0");
+	file_write("/proc/sys/vm/stat_interval", "600");
 	/* No interface speaks IPv6 unless an address is given; loopback keeps it. */
 	file_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	file_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");

@@ -188,7 +188,7 @@ export class Template implements AsyncDisposable {
     ]);
     return [
       '-object', `memory-backend-file,id=mem,size=128M,mem-path=${this.#directory}/memory,share=${share}`,
-      '-M', 'microvm,isa-serial=off,rtc=on,memory-backend=mem', '-cpu', 'max', '-accel', 'tcg', '-m', '128M', '-smp', '1',
+      '-M', 'microvm,isa-serial=off,rtc=off,pit=off,pic=off,memory-backend=mem', '-cpu', 'max', '-accel', 'tcg', '-m', '128M', '-smp', '1',
       '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
       '-qmp', `unix:${directory}/qmp,server=on,wait=off`,
       '-chardev', `socket,id=agent,path=${directory}/agent,server=on,wait=off`,
