@@ -69,8 +69,8 @@ export class GuestConnection implements GuestAgent {
     await this.#line.ask(toAgent.seal);
   }
 
-  async personalise(identity: { entropy: Buffer; timeNs: bigint; machineId: string; bootId: string }): Promise<void> {
-    const body = new BodyWriter().bytes(identity.entropy).u64(identity.timeNs).string(identity.machineId).string(identity.bootId);
+  async personalise(identity: Parameters<GuestAgent['personalise']>[0]): Promise<void> {
+    const body = new BodyWriter().bytes(identity.entropy).u64(identity.timeNs).string(identity.machineId).string(identity.bootId).u8(identity.warmUp ?? false);
     await this.#line.ask(toAgent.personalise, body.done());
   }
 

@@ -19,7 +19,8 @@ export interface GuestAgent extends AsyncDisposable {
   /** Runs once through what a start will run (a throw-away process), drops what a child must not inherit, syncs. */
   seal(): Promise<void>;
   /** Fresh identity; must come before any tenant code in a clone. 32 bytes or more of entropy. */
-  personalise(identity: { entropy: Buffer; timeNs: bigint; machineId: string; bootId: string }): Promise<void>;
+  /** `warmUp`: a prepared machine that will wait runs through a start once, so that the real one is quick. */
+  personalise(identity: { entropy: Buffer; timeNs: bigint; machineId: string; bootId: string; warmUp?: boolean }): Promise<void>;
   /** Binds the scratch device (making its file system if `format`), mounts the overlay, and forks the container's init. */
   prepare(options: { scratch: BlockDevice; format: boolean }): Promise<void>;
   /** Network, files, limits, user, exec. Resolves when exec succeeded. Faults as `Runtime.start`. */

@@ -129,7 +129,8 @@ void request_handle(const struct message *m)
 	case MSG_PERSONALISE:
 		boot_trace("personalise");
 		result = personalise(&r, &fault);
-		if (result == 0 && agent.phase == PHASE_PREPARED && !agent.host)
+		/* Nobody waits for this one yet; where somebody does, the start itself comes next. */
+		if (result == 0 && read_u8(&r) != 0 && agent.phase == PHASE_PREPARED && !agent.host)
 			warm_up();
 		break;
 	case MSG_PREPARE:

@@ -95,7 +95,7 @@ export async function makeChild(
         mark('layers mounted');
       }
       // After the last restore and before any tenant's code: from here on this machine is no other's twin.
-      await agent.personalise(freshIdentity());
+      await agent.personalise({ ...freshIdentity(), warmUp: request.container === undefined });
       mark('personalised');
       if (!prepared) {
         await agent.prepare({ scratch: { index: request.flavor.layerSlots }, format: false });
