@@ -65,7 +65,8 @@ async function runFile(suite, index) {
   }
   const crashed = late || counts === undefined || (code !== 0 && problems.length === 0);
   if (crashed) {
-    problems.push(late ? `did not end within ${duration(Math.max(0, limitMs))}` : `ended with ${code} without a verdict`);
+    if (limitMs <= 0) problems.push('was not run: the time for all suites was up');
+    else problems.push(late ? `did not end within ${duration(limitMs)}` : `ended with ${code} without a verdict`);
     totals.failed += 1;
     totals.tests += 1;
   }

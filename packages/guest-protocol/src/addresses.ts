@@ -19,11 +19,13 @@ export function ipv4Bytes(text: string): Buffer {
 export function ipv6Bytes(text: string): Buffer {
   if (!isIPv6(text) || text.includes('%')) throw invalid(text);
   const groups = (half: string): number[] =>
-    half === '' ? [] : half.split(':').flatMap((group) => {
-      if (!group.includes('.')) return [Number.parseInt(group, 16)];
-      const quad = ipv4Bytes(group);
-      return [quad.readUInt16BE(0), quad.readUInt16BE(2)];
-    });
+    half === ''
+      ? []
+      : half.split(':').flatMap((group) => {
+          if (!group.includes('.')) return [Number.parseInt(group, 16)];
+          const quad = ipv4Bytes(group);
+          return [quad.readUInt16BE(0), quad.readUInt16BE(2)];
+        });
   const [front = '', back] = text.split('::');
   const head = groups(front);
   const tail = back === undefined ? [] : groups(back);

@@ -11,10 +11,7 @@ test('what is written is read', () => {
       const clean = text.replaceAll('\0', '');
       const words = list.map((word) => word.replaceAll('\0', ''));
       const reader = new BodyReader(new BodyWriter().u8(true).u32(small).u64(large).string(clean).strings(words).done());
-      assert.deepEqual(
-        [reader.u8(), reader.u32(), reader.number(), reader.string(), reader.list(() => reader.string())],
-        [1, small, large, clean, words],
-      );
+      assert.deepEqual([reader.u8(), reader.u32(), reader.number(), reader.string(), reader.list(() => reader.string())], [1, small, large, clean, words]);
       assert.throws(() => reader.u8(), RangeError);
     }),
   );

@@ -70,7 +70,12 @@ export class GuestConnection implements GuestAgent {
   }
 
   async personalise(identity: Parameters<GuestAgent['personalise']>[0]): Promise<void> {
-    const body = new BodyWriter().bytes(identity.entropy).u64(identity.timeNs).string(identity.machineId).string(identity.bootId).u8(identity.warmUp ?? false);
+    const body = new BodyWriter()
+      .bytes(identity.entropy)
+      .u64(identity.timeNs)
+      .string(identity.machineId)
+      .string(identity.bootId)
+      .u8(identity.warmUp ?? false);
     await this.#line.ask(toAgent.personalise, body.done());
   }
 

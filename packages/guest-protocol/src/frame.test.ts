@@ -26,7 +26,10 @@ test('frames survive any cutting of the stream', () => {
   fc.assert(
     fc.property(fc.array(frame, { maxLength: 10 }), sizes, (frames, cuts) => {
       const parsed = parse(Buffer.concat(frames.map((f) => encodeFrame(f.type, f.stream, f.payload))), cuts);
-      assert.deepEqual(parsed, frames.map((f) => ({ ...f, flags: 0 })));
+      assert.deepEqual(
+        parsed,
+        frames.map((f) => ({ ...f, flags: 0 })),
+      );
     }),
   );
 });
@@ -41,7 +44,10 @@ test('after lost or foreign bytes, and enough zeros, the next frame is found', (
         Buffer.alloc(PAYLOAD_MAX + 64),
         encodeFrame(next.type, next.stream, next.payload),
       ]);
-      const parsed = parse(bytes, cuts.map((size) => size * 100));
+      const parsed = parse(
+        bytes,
+        cuts.map((size) => size * 100),
+      );
       assert.deepEqual(parsed.at(-1), { ...next, flags: 0 });
     }),
     { numRuns: 60 },
@@ -62,5 +68,12 @@ test('a flipped bit is never believed', () => {
 test('a long message goes in frames of at most the largest payload', () => {
   const body = Buffer.alloc(2 * PAYLOAD_MAX + 5, 7);
   const frames = parse(encodeMessage(9, 3, body), [1000]);
-  assert.deepEqual(frames.map((f) => [f.flags, f.payload.length]), [[MORE, PAYLOAD_MAX], [MORE, PAYLOAD_MAX], [0, 5]]);
+  assert.deepEqual(
+    frames.map((f) => [f.flags, f.payload.length]),
+    [
+      [MORE, PAYLOAD_MAX],
+      [MORE, PAYLOAD_MAX],
+      [0, 5],
+    ],
+  );
 });

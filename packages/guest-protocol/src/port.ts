@@ -1,4 +1,16 @@
-import type { ContainerSpec, ExecSink, ExitStatus, Limits, NicSpec, OutputSink, ProcessRow, ProcessSpec, RunningExec, Statistics, TerminalSize } from '@berth/runtime';
+import type {
+  ContainerSpec,
+  ExecSink,
+  ExitStatus,
+  Limits,
+  NicSpec,
+  OutputSink,
+  ProcessRow,
+  ProcessSpec,
+  RunningExec,
+  Statistics,
+  TerminalSize,
+} from '@berth/runtime';
 
 /**
  * The host's side of one agent connection, over any Duplex (virtio-serial's chardev socket, or a unix socket).

@@ -33,18 +33,21 @@ export function readStatistics(body: BodyReader): Statistics {
     blockWriteBytes: body.number(),
   };
   const pidsLimit = body.number();
-  const networks = body.list(() => [
-    body.string(),
-    {
-      rxBytes: body.number(),
-      rxPackets: body.number(),
-      rxErrors: body.number(),
-      rxDropped: body.number(),
-      txBytes: body.number(),
-      txPackets: body.number(),
-      txErrors: body.number(),
-      txDropped: body.number(),
-    },
-  ] as const);
+  const networks = body.list(
+    () =>
+      [
+        body.string(),
+        {
+          rxBytes: body.number(),
+          rxPackets: body.number(),
+          rxErrors: body.number(),
+          rxDropped: body.number(),
+          txBytes: body.number(),
+          txPackets: body.number(),
+          txErrors: body.number(),
+          txDropped: body.number(),
+        },
+      ] as const,
+  );
   return { ...counts, ...(pidsLimit === 0 ? {} : { pidsLimit }), networks: Object.fromEntries(networks) };
 }

@@ -6,7 +6,11 @@ import { capabilityMask, rlimitNumber } from './names.ts';
 /** Writes a process as the agent's `read_process_spec` reads it. */
 export function writeProcess(body: BodyWriter, spec: ProcessSpec): void {
   body.strings(spec.args).strings(spec.env).string(spec.cwd).string(spec.user).strings(spec.additionalGroups);
-  body.u8(spec.terminal).u32(spec.terminalSize?.columns ?? 0).u32(spec.terminalSize?.rows ?? 0).u8(spec.stdin);
+  body
+    .u8(spec.terminal)
+    .u32(spec.terminalSize?.columns ?? 0)
+    .u32(spec.terminalSize?.rows ?? 0)
+    .u8(spec.stdin);
   body.list(spec.rlimits, (limit) => {
     // -1 is "unlimited", in Docker's words and, as all ones, in the kernel's.
     body.u32(rlimitNumber(limit.name)).u64(limit.soft).u64(limit.hard);

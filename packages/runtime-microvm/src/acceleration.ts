@@ -27,10 +27,12 @@ export async function decideAcceleration(
 ): Promise<Verdict> {
   if (wanted === 'tcg') return { acceleration: 'tcg', reason: 'software emulation was asked for' };
   const key = [options.facts.kernel, options.facts.qemuIdentity, options.facts.processor].join('|');
-  const known = await readFile(options.file, 'utf8').then(
-    (text) => JSON.parse(text) as Remembered,
-    () => undefined,
-  ).catch(() => undefined);
+  const known = await readFile(options.file, 'utf8')
+    .then(
+      (text) => JSON.parse(text) as Remembered,
+      () => undefined,
+    )
+    .catch(() => undefined);
   let verdict: Verdict;
   if (known?.key === key) verdict = { acceleration: known.acceleration, reason: known.reason };
   else {

@@ -21,8 +21,7 @@ export const faults = {
     new Fault('exhausted', 'too-many-networks', `a virtual machine of this image has room for ${most} networks, and all of it is taken`),
   tooManyLayers: (count: number, most: number) =>
     new Fault('unsupported', 'too-many-layers', `the image has ${count} layers to mount; at most ${most} fit into a virtual machine`),
-  monitorFailed: (message: string, detail?: string) =>
-    new Fault('internal', 'monitor-failed', message, detail === undefined ? {} : { detail }),
+  monitorFailed: (message: string, detail?: string) => new Fault('internal', 'monitor-failed', message, detail === undefined ? {} : { detail }),
   deadline: (what: string, limitMs: number) => new Fault('deadline', 'vm-timeout', `${what} took longer than ${limitMs} ms`),
 };
 

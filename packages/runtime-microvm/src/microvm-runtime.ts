@@ -202,7 +202,8 @@ export class MicrovmRuntime implements Runtime {
     let child = restarted ? undefined : this.#pool.take(recipe.key);
     const source = child === undefined ? 'clone' : 'pool';
     try {
-      if (child === undefined) child = await this.#limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
+      if (child === undefined)
+        child = await this.#limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
       else {
         mark('taken');
         this.#children.adopted(child);

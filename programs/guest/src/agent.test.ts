@@ -25,7 +25,7 @@ test('output, exit code and order of a process', async () => {
   assert.equal(recorder.text('stderr'), 'two\n');
 });
 
-test('a killed process counts as 128 and its signal; process 1 follows the kernel\'s rules', async () => {
+test("a killed process counts as 128 and its signal; process 1 follows the kernel's rules", async () => {
   await using agent = await NativeAgent.open();
   await using connection = await agent.prepared();
   const recorder = new Recorder();
@@ -107,10 +107,19 @@ test('a sink that is slow holds the process back, and loses nothing', async () =
   let got = 0;
   await connection.start(containerSpec(sh('head -c 8000000 /dev/zero; echo done >&2')));
   const probe = await connection.exec(sh('sleep 0.3; cat /proc/1/io'), new Recorder());
-  connection.follow({ position: 0, async write(_stream, data) { await gate; got += data.length; } });
+  connection.follow({
+    position: 0,
+    async write(_stream, data) {
+      await gate;
+      got += data.length;
+    },
+  });
   await probe.exited;
   const rows = await connection.processes();
-  assert.ok(rows.some((row) => row.command.startsWith('head')), 'the writer still runs: it is held back');
+  assert.ok(
+    rows.some((row) => row.command.startsWith('head')),
+    'the writer still runs: it is held back',
+  );
   release();
   assert.equal((await connection.exited).exitCode, 0);
   assert.equal(got, 8_000_005);
@@ -164,7 +173,7 @@ test('a terminal: size, echo, hang-up, and one stream', async () => {
   assert.equal(recorder.bytes('stderr').length, 0);
 });
 
-test('Docker\'s sentences when a command cannot run', async () => {
+test("Docker's sentences when a command cannot run", async () => {
   const cases: [Partial<ProcessSpec> & { args: string[] }, string, string][] = [
     [{ args: ['nope'] }, 'command-not-found', 'exec: "nope": executable file not found in $PATH'],
     [{ args: ['/no/where'] }, 'command-not-found', 'exec: "/no/where": stat /no/where: no such file or directory'],
@@ -195,7 +204,10 @@ test('execs: 49 at once, exit codes, input, and a missing command', async () => 
       return status.exitCode;
     }),
   );
-  assert.deepEqual(codes, Array.from({ length: 49 }, (_, i) => i));
+  assert.deepEqual(
+    codes,
+    Array.from({ length: 49 }, (_, i) => i),
+  );
   await assert.rejects(connection.exec(processSpec(['nope']), new Recorder()), { code: 'command-not-found' });
   await assert.rejects(connection.exec(processSpec(['true'], { cwd: '/nope' }), new Recorder()), {
     code: 'cwd-invalid',
@@ -277,11 +289,14 @@ test('processes are told by the numbers the container sees', async () => {
   await connection.start(containerSpec(sh('sleep 1000 & wait')));
   const running = await connection.exec(processSpec(['sleep', '2000'], { user: 'nobody' }), new Recorder());
   const rows = (await connection.processes()).sort((a, b) => a.pid - b.pid);
-  assert.deepEqual(rows.map((row) => [row.pid, row.ppid, row.uid, row.command]), [
-    [1, 0, 0, 'sh -c sleep 1000 & wait'],
-    [2, 1, 0, 'sleep 1000'],
-    [running.pid, 0, 65534, 'sleep 2000'],
-  ]);
+  assert.deepEqual(
+    rows.map((row) => [row.pid, row.ppid, row.uid, row.command]),
+    [
+      [1, 0, 0, 'sh -c sleep 1000 & wait'],
+      [2, 1, 0, 'sleep 1000'],
+      [running.pid, 0, 65534, 'sleep 2000'],
+    ],
+  );
   for (const row of rows) assert.ok(Math.abs(row.startedAtMs - Date.now()) < 60_000);
 });
 

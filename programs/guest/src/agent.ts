@@ -13,7 +13,20 @@ export interface Agent {
   readonly version: string;
 }
 
-const FLAGS = ['-static', '-Os', '-std=gnu17', '-Wall', '-Wextra', '-Werror', '-Wno-format-truncation', '-D_GNU_SOURCE', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-s'];
+const FLAGS = [
+  '-static',
+  '-Os',
+  '-std=gnu17',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-format-truncation',
+  '-D_GNU_SOURCE',
+  '-ffunction-sections',
+  '-fdata-sections',
+  '-Wl,--gc-sections',
+  '-s',
+];
 
 export interface AgentBuild {
   /** Instead of the usual flags: for sanitizers. */
@@ -26,11 +39,21 @@ export async function buildAgent(cacheDir: string, options: AgentBuild = {}): Pr
   const flags = options.flags ?? FLAGS;
   const names = (await readdir(SOURCES)).filter((name) => /\.[ch]$/.test(name)).sort();
   const hash = createHash('sha256').update(JSON.stringify(flags));
-  for (const name of names) hash.update(name).update('\0').update(await readFile(join(SOURCES, name)));
+  for (const name of names)
+    hash
+      .update(name)
+      .update('\0')
+      .update(await readFile(join(SOURCES, name)));
   const version = hash.digest('hex').slice(0, 12);
   await mkdir(cacheDir, { recursive: true });
   const path = join(cacheDir, `agent-${version}`);
-  if (await readFile(path).then(() => true, () => false)) return { path, version };
+  if (
+    await readFile(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return { path, version };
   const work = await mkdtemp(join(cacheDir, 'compile-'));
   try {
     const sources = names.filter((name) => name.endsWith('.c')).map((name) => join(SOURCES, name));

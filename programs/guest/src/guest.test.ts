@@ -23,8 +23,7 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const sh = (script: string, changes: Partial<ProcessSpec> = {}): ProcessSpec =>
-  processSpec(['sh', '-c', script], { env: ['PATH=/bin'], ...changes });
+const sh = (script: string, changes: Partial<ProcessSpec> = {}): ProcessSpec => processSpec(['sh', '-c', script], { env: ['PATH=/bin'], ...changes });
 
 /** Runs one container in a clone of its own, to its end. */
 async function runContainer(process: ProcessSpec, changes: Partial<ContainerSpec> = {}) {
@@ -57,13 +56,22 @@ test('a container sees its own root, names, processes, network and identity', as
     sysctls: { 'net.ipv4.ip_forward': '1', 'kernel.shmmax': '12345678' },
     limits: { memoryBytes: 40 << 20, cpus: 0.5, pids: 64 },
     mounts: [{ type: 'tmpfs', target: '/scratch', options: ['size=3m', 'mode=1777'] }],
-    networks: [{ networkId: 'n', name: 'eth0', bridge: '', mac: '02:00:00:00:00:07', ipv4: { address: '10.9.8.7', prefix: 24 }, gateway: '10.9.8.1', mtu: 1400 }],
+    networks: [
+      { networkId: 'n', name: 'eth0', bridge: '', mac: '02:00:00:00:00:07', ipv4: { address: '10.9.8.7', prefix: 24 }, gateway: '10.9.8.1', mtu: 1400 },
+    ],
   });
   const text = recorder.text();
   assert.equal(status.exitCode, 7);
   for (const expected of [
-    /^uid=0\(root\) gid=0\(root\)/m, /^box$/m, /127\.0\.0\.1\tlocalhost/, /nameserver 192\.0\.2\.53/, /10\.9\.8\.7\/24/,
-    /default via 10\.9\.8\.1 dev eth0/, /02:00:00:00:00:07\n1400\n1\n0::\/\n41943040\n50000 100000\n64\n/, /^ +1 sh -c id/m, /^0\nsh: .*Read-only file system\nsysrq 1$/m,
+    /^uid=0\(root\) gid=0\(root\)/m,
+    /^box$/m,
+    /127\.0\.0\.1\tlocalhost/,
+    /nameserver 192\.0\.2\.53/,
+    /10\.9\.8\.7\/24/,
+    /default via 10\.9\.8\.1 dev eth0/,
+    /02:00:00:00:00:07\n1400\n1\n0::\/\n41943040\n50000 100000\n64\n/,
+    /^ +1 sh -c id/m,
+    /^0\nsh: .*Read-only file system\nsysrq 1$/m,
   ]) {
     assert.match(text, expected);
   }
@@ -92,12 +100,18 @@ test('users, read-only root, terminal and execs inside a VM', async () => {
     text: '/dev/pts/0\r\n33 90\r\n',
   });
   const codes = await Promise.all(Array.from({ length: 49 }, (_, i) => ask(sh(`exit ${i}`))));
-  assert.deepEqual(codes.map((c) => c.exitCode), Array.from({ length: 49 }, (_, i) => i));
+  assert.deepEqual(
+    codes.map((c) => c.exitCode),
+    Array.from({ length: 49 }, (_, i) => i),
+  );
   await assert.rejects(agent.exec(sh('true', { args: ['/etc/passwd'] } as Partial<ProcessSpec>), new Recorder()), {
     code: 'command-not-executable',
   });
   const rows = await agent.processes();
-  assert.deepEqual(rows.map((row) => [row.pid, row.uid, row.command]), [[1, 1000, 'sleep 1000']]);
+  assert.deepEqual(
+    rows.map((row) => [row.pid, row.uid, row.command]),
+    [[1, 1000, 'sleep 1000']],
+  );
   const statistics = await agent.statistics();
   assert.ok(statistics.cpuUsageNs > 0 && statistics.memoryUsageBytes > 0 && statistics.pids === 1);
 
@@ -160,7 +174,9 @@ test('clones differ in what must be their own, and shut down clean', async () =>
     const { vm, agent, scratch } = await template.clone();
     await using _ = vm;
     const recorder = new Recorder();
-    await agent.start(containerSpec(sh('cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; head -c 8 /dev/urandom | od -tx1; date +%s; echo z >/file')));
+    await agent.start(
+      containerSpec(sh('cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; head -c 8 /dev/urandom | od -tx1; date +%s; echo z >/file')),
+    );
     agent.follow(recorder);
     await agent.exited;
     const lines = recorder.text().split('\n');

@@ -67,7 +67,13 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
     key,
   };
   // The initramfs is renamed into place last: where it is, the kernel is too.
-  if (await readFile(guest.initramfs).then(() => true, () => false)) return guest;
+  if (
+    await readFile(guest.initramfs).then(
+      () => true,
+      () => false,
+    )
+  )
+    return guest;
 
   progress('making the initramfs');
   await mkdir(options.outputDir, { recursive: true });

@@ -17,11 +17,7 @@ const LAYOUT = 2;
  * The guest's kernel: the distribution's package, downloaded and unpacked but not installed. Once in the cache it needs
  * no network. Faults `guest-kernel-unavailable`, `guest-module-missing`.
  */
-export async function fetchKernel(
-  cacheDir: string,
-  progress: (line: string) => void,
-  signal?: AbortSignal,
-): Promise<Kernel> {
+export async function fetchKernel(cacheDir: string, progress: (line: string) => void, signal?: AbortSignal): Promise<Kernel> {
   await mkdir(cacheDir, { recursive: true });
   const marker = join(cacheDir, `kernel-${LAYOUT}.json`);
   const known = await readFile(marker, 'utf8').catch(() => undefined);
@@ -89,7 +85,10 @@ async function locate(root: string): Promise<{ version: string; image: string; m
       const inBoot = join(root, 'boot', `vmlinuz-${version}`);
       const beside = join(modules, 'vmlinuz');
       for (const image of [inBoot, beside]) {
-        const found = await readFile(image).then(() => true, () => false);
+        const found = await readFile(image).then(
+          () => true,
+          () => false,
+        );
         if (found) return { version, image, modules };
       }
     }

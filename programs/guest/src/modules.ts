@@ -80,5 +80,8 @@ function dependencies(module: Buffer): string[] {
   if (at < 0) return [];
   const from = at + marker.length;
   const text = module.toString('latin1', from, module.indexOf(0, from));
-  return text.split(',').filter((name) => name !== '').map(canonical);
+  return text
+    .split(',')
+    .filter((name) => name !== '')
+    .map(canonical);
 }

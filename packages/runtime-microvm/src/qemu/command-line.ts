@@ -41,10 +41,7 @@ export function commandLine(machine: Machine): string[] {
   args.push('-accel', machine.acceleration === 'kvm' ? 'kvm' : `tcg,thread=${flavor.vcpus > 1 ? 'multi' : 'single'}`);
   args.push('-cpu', CPU_MODELS[machine.acceleration]);
   args.push('-smp', `${flavor.vcpus}`, '-m', `${flavor.memoryMib}M`);
-  args.push(
-    '-object',
-    `memory-backend-file,id=mem,size=${flavor.memoryMib}M,mem-path=${comma(machine.ram.path)},share=${machine.ram.shared ? 'on' : 'off'}`,
-  );
+  args.push('-object', `memory-backend-file,id=mem,size=${flavor.memoryMib}M,mem-path=${comma(machine.ram.path)},share=${machine.ram.shared ? 'on' : 'off'}`);
   // A clone has its kernel in memory. QEMU would read both files and keep 9 MB of them on its heap for a reset that never comes.
   if (machine.incomingFd === undefined) {
     args.push('-kernel', machine.kernel, '-initrd', machine.initramfs);

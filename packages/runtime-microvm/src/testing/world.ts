@@ -31,7 +31,11 @@ export class World implements AsyncDisposable {
     enterOwnNetwork();
     await ipBatch([
       'link set lo up',
-      ...[1, 2].flatMap((n) => [`link add ${world.prefix}-br${n} type bridge`, `addr add 10.99.${n}.1/24 dev ${world.prefix}-br${n}`, `link set ${world.prefix}-br${n} up`]),
+      ...[1, 2].flatMap((n) => [
+        `link add ${world.prefix}-br${n} type bridge`,
+        `addr add 10.99.${n}.1/24 dev ${world.prefix}-br${n}`,
+        `link set ${world.prefix}-br${n} up`,
+      ]),
     ]);
     world.rootfs = { layers: [await world.#busybox()] };
     world.#options = {

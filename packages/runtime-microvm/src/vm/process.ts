@@ -31,7 +31,12 @@ export class VmProcess {
 
   static async launch(options: Launch): Promise<VmProcess> {
     const started = await launch(options);
-    return new VmProcess(started.pid, started.startTicks, options.paths, started.exited.then(() => undefined));
+    return new VmProcess(
+      started.pid,
+      started.startTicks,
+      options.paths,
+      started.exited.then(() => undefined),
+    );
   }
 
   /** Takes up a process by its identity; `undefined` when it has gone (and its pid perhaps to another). */

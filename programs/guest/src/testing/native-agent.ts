@@ -9,7 +9,18 @@ import { run } from '@berth/sys';
 import { buildAgent } from '../agent.ts';
 
 /** With every check gcc has, so that a test that passes has also touched no wrong byte. */
-const CHECKED = ['-O1', '-g', '-std=gnu17', '-Wall', '-Wextra', '-Werror', '-Wno-format-truncation', '-D_GNU_SOURCE', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const CHECKED = [
+  '-O1',
+  '-g',
+  '-std=gnu17',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-format-truncation',
+  '-D_GNU_SOURCE',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+];
 
 export const CACHE = process.env.BERTH_GUEST_CACHE ?? join(tmpdir(), 'berth-guest-cache');
 
@@ -83,4 +94,3 @@ export class NativeAgent implements AsyncDisposable {
     if (told !== '' || report.stdout !== '') throw new Error(`the agent complained: ${told}\n${report.stdout}`);
   }
 }
-

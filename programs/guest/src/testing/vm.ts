@@ -132,7 +132,12 @@ export class Template implements AsyncDisposable {
     await template.#makeScratch();
     await using vm = new Vm(directory, [
       ...template.#machine(directory, 'on', join(directory, 'scratch')),
-      '-kernel', guest.kernel, '-initrd', guest.initramfs, '-append', guest.commandLine.tcg,
+      '-kernel',
+      guest.kernel,
+      '-initrd',
+      guest.initramfs,
+      '-append',
+      guest.commandLine.tcg,
     ]);
     const agent = await vm.connect();
     await agent.mountLayers(layers.map((_, index) => ({ device: { index } })));
@@ -184,19 +189,50 @@ export class Template implements AsyncDisposable {
 
   #machine(directory: string, share: 'on' | 'off', scratch: string): string[] {
     const drives = this.#layers.flatMap((layer, i) => [
-      '-drive', `id=l${i},file=${layer},format=raw,if=none,readonly=on,file.locking=off`, '-device', `virtio-blk-device,drive=l${i}`,
+      '-drive',
+      `id=l${i},file=${layer},format=raw,if=none,readonly=on,file.locking=off`,
+      '-device',
+      `virtio-blk-device,drive=l${i}`,
     ]);
     return [
-      '-object', `memory-backend-file,id=mem,size=128M,mem-path=${this.#directory}/memory,share=${share}`,
-      '-M', 'microvm,isa-serial=off,rtc=off,pit=off,pic=off,memory-backend=mem', '-cpu', 'max', '-accel', 'tcg', '-m', '128M', '-smp', '1',
-      '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-      '-qmp', `unix:${directory}/qmp,server=on,wait=off`,
-      '-chardev', `socket,id=agent,path=${directory}/agent,server=on,wait=off`,
-      '-device', 'virtio-serial-device,max_ports=2', '-device', 'virtserialport,chardev=agent,name=berth.agent',
-      '-device', 'virtio-rng-device', '-device', 'virtio-balloon-device,free-page-reporting=on',
+      '-object',
+      `memory-backend-file,id=mem,size=128M,mem-path=${this.#directory}/memory,share=${share}`,
+      '-M',
+      'microvm,isa-serial=off,rtc=off,pit=off,pic=off,memory-backend=mem',
+      '-cpu',
+      'max',
+      '-accel',
+      'tcg',
+      '-m',
+      '128M',
+      '-smp',
+      '1',
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-no-reboot',
+      '-qmp',
+      `unix:${directory}/qmp,server=on,wait=off`,
+      '-chardev',
+      `socket,id=agent,path=${directory}/agent,server=on,wait=off`,
+      '-device',
+      'virtio-serial-device,max_ports=2',
+      '-device',
+      'virtserialport,chardev=agent,name=berth.agent',
+      '-device',
+      'virtio-rng-device',
+      '-device',
+      'virtio-balloon-device,free-page-reporting=on',
       ...drives,
-      '-drive', `id=scratch,file=${scratch},format=raw,if=none,file.locking=off`, '-device', 'virtio-blk-device,drive=scratch',
-      '-netdev', 'hubport,id=n0,hubid=0', '-device', 'virtio-net-device,netdev=n0',
+      '-drive',
+      `id=scratch,file=${scratch},format=raw,if=none,file.locking=off`,
+      '-device',
+      'virtio-blk-device,drive=scratch',
+      '-netdev',
+      'hubport,id=n0,hubid=0',
+      '-device',
+      'virtio-net-device,netdev=n0',
     ];
   }
 }
@@ -205,12 +241,18 @@ export class Template implements AsyncDisposable {
 export async function busyboxLayer(directory: string): Promise<string> {
   const root = join(directory, 'root');
   const layer = join(directory, 'base.squashfs');
-  await run('sh', ['-c', `
+  await run('sh', [
+    '-c',
+    `
     mkdir -p "$1/bin" "$1/etc" "$1/tmp" "$1/home/app" && chmod 1777 "$1/tmp" && chown 1000:1000 "$1/home/app"
     cp /bin/busybox "$1/bin/" && for name in $(busybox --list); do [ "$name" = busybox ] || ln -sf busybox "$1/bin/$name"; done
     printf 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n' >"$1/etc/passwd"
     printf 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n' >"$1/etc/group"
     ln -s /run/nowhere/resolv.conf "$1/etc/resolv.conf"
-    rm -f "$2" && mksquashfs "$1" "$2" -quiet -no-progress -comp zstd`, 'sh', root, layer]);
+    rm -f "$2" && mksquashfs "$1" "$2" -quiet -no-progress -comp zstd`,
+    'sh',
+    root,
+    layer,
+  ]);
   return layer;
 }
