@@ -121,7 +121,11 @@ export class Children {
         // Damage shows as anything at all. If that isn't it, the next clone wouldn't fare better.
         if (!(await this.#deps.templates.suspect(template))) throw error;
         const again = template.layers > 0 ? await this.#deps.templates.image(recipe.flavor, recipe.layers) : await this.#deps.templates.flavor(recipe.flavor);
-        if (again.layers > 0) await this.#deps.scratch.make(scratch, blankOf(again));
+        if (again.layers > 0) {
+          // The new template remembers another blank layer than the damaged one did.
+          await rm(scratch, { force: true });
+          await this.#deps.scratch.make(scratch, blankOf(again));
+        }
         return await makeChild(this.#deps.child, { ...request, template: again }, mark);
       }
     } finally {

@@ -10,7 +10,17 @@ export function processStartTicks(pid: number): number | undefined {
   }
   // The command's name may hold anything, also parentheses: fields count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+  if ((fields[0] === 'Z' || fields[0] === 'X') && threads(pid) <= 1) return undefined;
+  return Number(fields[19]);
+}
+
+/** A first thread that has ended is a zombie as long as others still hold the process's files. */
+function threads(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0;
+  }
 }
 
 /** The process's arguments; empty when it is gone or is the kernel's. */

@@ -39,8 +39,17 @@ export class Templates {
     const { builder, acceleration } = this.#options;
     const name = this.imageName(flavor, layers);
     return this.#get(name, async () => {
-      const base = await this.flavor(flavor);
-      return await builder.image(name, base, flavor, acceleration, layers, { limitMs: IMAGE_LIMIT_MS });
+      const build = async () => {
+        const base = await this.flavor(flavor);
+        try {
+          return await builder.image(name, base, flavor, acceleration, layers, { limitMs: IMAGE_LIMIT_MS });
+        } catch (error) {
+          // Its own base may be what is damaged.
+          if (await this.suspect(base)) return undefined;
+          throw error;
+        }
+      };
+      return (await build()) ?? (await builder.image(name, await this.flavor(flavor), flavor, acceleration, layers, { limitMs: IMAGE_LIMIT_MS }));
     });
   }
 
