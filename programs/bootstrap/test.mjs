@@ -11,8 +11,10 @@ import { Problem } from './problem.mjs';
 import { createProgress, duration } from './progress.mjs';
 import { allSuites } from './suites.mjs';
 
-/** The whole of `npm test`, set-up included, must end within this on two cores. */
-const LIMIT_MS = 14 * 60_000;
+/** What the whole of `npm test`, set-up included, should take at most on two quiet cores. */
+const BUDGET_MS = 15 * 60_000;
+/** After this a suite is not waited for: a busy machine is slow, a hung one never ends. */
+const LIMIT_MS = 60 * 60_000;
 
 export async function test(options) {
   const begun = Date.now();
@@ -37,7 +39,8 @@ export async function test(options) {
   progress.line('');
   const verdict = await runInNamespaces(node, suites, begun + LIMIT_MS);
   closingLines(progress, verdict, failedChecks);
-  progress.line(`npm test took ${duration(Date.now() - begun)}.`);
+  const tookMs = Date.now() - begun;
+  progress.line(`npm test took ${duration(tookMs)}${tookMs > BUDGET_MS ? `, more than its budget of ${duration(BUDGET_MS)}` : ''}.`);
   return failedChecks.length === 0 && verdict.totals.failed + verdict.totals.cancelled === 0 ? 0 : 1;
 }
 
