@@ -6,10 +6,8 @@ export const START_PACKAGES = [
   { name: 'qemu-system-x86', why: 'the virtual machine monitor' },
   { name: 'gcc', why: 'compiles the guest agent' },
   { name: 'libc6-dev', why: 'the static C library the agent is linked with' },
-  { name: 'cpio', why: 'packs the guest’s first file system' },
-  { name: 'kmod', why: 'finds the kernel modules the guest needs' },
-  { name: 'zstd', why: 'compresses the guest’s first file system' },
-  { name: 'xz-utils', why: 'reads kernel modules and packages compressed with it' },
+  { name: 'xz-utils', why: 'reads kernel modules and layers compressed with it' },
+  { name: 'kmod', why: 'loads the kernel’s bridge filter for networks whose containers are apart' },
   { name: 'bzip2', why: 'reads archives compressed with it' },
   { name: 'squashfs-tools', why: 'turns image layers into read-only file systems' },
   { name: 'e2fsprogs', why: 'makes the writable layer’s file system' },
@@ -23,7 +21,7 @@ export const TEST_PACKAGES = [
   { name: 'docker.io', why: 'a real dockerd to compare answers and times with' },
   { name: 'docker-cli', why: 'the stock docker client', on: { 'debian 12': null, ubuntu: null }, unless: 'docker' },
   { name: 'mmdebstrap', why: 'makes a Debian root file system to import and run' },
-  { name: 'procps', why: 'looks at processes in tests' },
+  { name: 'python3', why: 'reads extended attributes in tests' },
   { name: 'iptables', why: 'a host whose own firewall drops what nobody allowed' },
 ];
 
