@@ -128,3 +128,17 @@ test('more networks than the machine has devices for are refused, and nothing is
   await assert.rejects(trial.start(spec), (error) => isFault(error, 'too-many-networks'));
   assert.ok(!(await world.runtime.list()).includes(spec.id));
 });
+
+test('without memory for another machine a start is refused, and the others run on', { timeout: LIMIT_MS }, async () => {
+  const running = trial.spec(['sleep', '1000']);
+  await trial.start(running);
+  await world.reopen({ pool: { reserveBytes: 2 ** 50 } });
+  const adopted = await world.runtime.adopt(running.id, new Recorder());
+  assert.ok(adopted !== undefined);
+  const refused = trial.spec(['true']);
+  await assert.rejects(trial.start(refused), (error) => isFault(error, 'memory-exhausted') && /not enough memory for another virtual machine/.test(error.message));
+  assert.ok(!(await world.runtime.list()).includes(refused.id));
+  assert.equal((await adopted.processes()).length, 1);
+  await adopted.destroy();
+  await world.reopen();
+});

@@ -56,9 +56,9 @@ export class World implements AsyncDisposable {
   }
 
   /** The daemon goes and comes back. */
-  async reopen(): Promise<MicrovmRuntime> {
+  async reopen(changes: Partial<MicrovmRuntimeOptions> = {}): Promise<MicrovmRuntime> {
     await this.runtime[Symbol.asyncDispose]();
-    this.runtime = await MicrovmRuntime.open(this.#options);
+    this.runtime = await MicrovmRuntime.open({ ...this.#options, ...changes });
     return this.runtime;
   }
 
