@@ -22,6 +22,9 @@ import { readProcesses, readStatistics } from './reports.ts';
 import { encodeStart, writeLimits, writeNic, writeProcess } from './specification.ts';
 import { StdinStream } from './stdin.ts';
 
+/** The agent sends 256 KiB ahead of what was acknowledged; whoever sends much more is not our agent any more. */
+const JOURNAL_WAITING_MAX = 1 << 20;
+
 interface JournalPiece {
   readonly offset: number;
   readonly stream: 'stdout' | 'stderr';
@@ -38,6 +41,7 @@ export class GuestConnection implements GuestAgent {
   readonly #stdin: StdinStream;
   readonly #execs = new Map<number, Execution>();
   #nextExec = 1;
+  #journalWaiting = 0;
   #journal: Delivery<JournalPiece> | undefined;
   #settle: (status: ExitStatus) => void = () => undefined;
 
@@ -94,6 +98,7 @@ export class GuestConnection implements GuestAgent {
       async ({ stream, data, offset }) => {
         const taken = sink.write(stream, data, offset);
         if (taken !== undefined) await taken;
+        this.#journalWaiting -= data.length;
         this.#acknowledge(offset + data.length);
       },
       // A sink that cannot keep what it is given must not be told more: the agent holds the rest for the next one.
@@ -191,7 +196,10 @@ export class GuestConnection implements GuestAgent {
         const reader = new BodyReader(body);
         const offset = reader.number();
         const stream = reader.u8() === 2 ? 'stderr' : 'stdout';
-        this.#journal?.push({ offset, stream, data: Buffer.from(reader.rest()) });
+        const data = Buffer.from(reader.rest());
+        this.#journalWaiting += data.length;
+        if (this.#journalWaiting > JOURNAL_WAITING_MAX) throw new RangeError('more output than the window allows');
+        this.#journal?.push({ offset, stream, data });
         break;
       }
       case toHost.exit: {

@@ -3,16 +3,22 @@ export class Delivery<T> {
   readonly #take: (piece: T) => void | Promise<void>;
   readonly #failed: (error: unknown) => void;
   readonly #queue: T[] = [];
+  readonly #mostPieces: number;
   #running = false;
   #end: (() => void) | undefined;
 
-  /** `failed` is called at most once, when a piece could not be taken; nothing is delivered after that. */
-  constructor(take: (piece: T) => void | Promise<void>, failed: (error: unknown) => void) {
+  /**
+   * `failed` is called at most once, when a piece could not be taken; nothing is delivered after that. More than
+   * `mostPieces` waiting is more than any window allows.
+   */
+  constructor(take: (piece: T) => void | Promise<void>, failed: (error: unknown) => void, mostPieces = 65_536) {
+    this.#mostPieces = mostPieces;
     this.#take = take;
     this.#failed = failed;
   }
 
   push(piece: T): void {
+    if (this.#queue.length >= this.#mostPieces) throw new RangeError('more than was asked for');
     this.#queue.push(piece);
     void this.#run();
   }

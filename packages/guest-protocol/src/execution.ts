@@ -21,6 +21,8 @@ export class Execution implements RunningExec {
   readonly stdin: StdinStream;
   readonly #line: Line;
   readonly #delivery: Delivery<Piece>;
+  #waiting = 0;
+  #dropped = false;
   #resolve: (status: ExitStatus) => void = () => undefined;
 
   constructor(line: Line, id: number, sink: ExecSink) {
@@ -36,6 +38,7 @@ export class Execution implements RunningExec {
         try {
           await sink.write(stream, data);
         } finally {
+          this.#waiting -= data.length;
           this.#grant(data.length);
         }
       },
@@ -49,16 +52,18 @@ export class Execution implements RunningExec {
     this.#grant(WINDOW_BYTES);
   }
 
-  #dropped = false;
-
   #dropOutput(): void {
     this.#dropped = true;
   }
 
   onOutput(body: Buffer): void {
     const data = Buffer.from(body.subarray(1));
-    if (this.#dropped) this.#grant(data.length);
-    else this.#delivery.push({ stream: body[0] === 2 ? 'stderr' : 'stdout', data });
+    this.#waiting += data.length;
+    if (this.#waiting > 4 * WINDOW_BYTES) throw new RangeError('more output than the window allows');
+    if (this.#dropped) {
+      this.#waiting = 0;
+      this.#grant(data.length);
+    } else this.#delivery.push({ stream: body[0] === 2 ? 'stderr' : 'stdout', data });
   }
 
   onExit(body: Buffer): void {

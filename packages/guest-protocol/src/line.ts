@@ -7,11 +7,13 @@ import { PROTOCOL_VERSION, toAgent, toHost } from './messages.ts';
 import type { AgentState } from './port.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** The longest message believed: no agent of ours sends more. */
+const MESSAGE_MAX = 4 << 20;
 /** Ends whatever frame the agent may believe it is in the middle of. */
 const FLUSH_BYTES = 2 * PAYLOAD_MAX;
 
 interface Waiting {
-  resolve(body: Buffer): void;
+  resolve(body: BodyReader): void;
   reject(error: unknown): void;
 }
 
@@ -23,6 +25,7 @@ export class Line {
   readonly #waiting = new Map<number, Waiting>();
   readonly #listener: (type: number, stream: number, body: Buffer) => void;
   #partial: Buffer[] = [];
+  #partialBytes = 0;
   #nextRequest = 1;
   #ended = false;
   #welcome: { nonce: bigint; resolve(state: AgentState): void; reject(error: unknown): void } | undefined;
@@ -46,7 +49,14 @@ export class Line {
       stream.on('error', end);
       stream.on('close', end);
       stream.on('end', end);
-      stream.on('data', (chunk: Buffer) => parser.push(chunk));
+      // Whoever has broken out of a container into its guest can send anything: nonsense ends this connection, nothing more.
+      stream.on('data', (chunk: Buffer) => {
+        try {
+          if (!this.#ended) parser.push(chunk);
+        } catch {
+          end();
+        }
+      });
       if (stream.destroyed) end();
     });
   }
@@ -79,10 +89,10 @@ export class Line {
   ask(type: number, body: Uint8Array = EMPTY): Promise<BodyReader> {
     if (this.#ended) return Promise.reject(agentLost());
     const request = this.#nextRequest++;
-    return new Promise<Buffer>((resolve, reject) => {
+    return new Promise<BodyReader>((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
       this.tell(type, request, body);
-    }).then((answer) => new BodyReader(answer));
+    });
   }
 
   end(): void {
@@ -98,25 +108,27 @@ export class Line {
     if (!this.#greeted) return;
     if ((frame.flags & MORE) !== 0) {
       this.#partial.push(Buffer.from(frame.payload));
+      this.#partialBytes += frame.payload.length;
+      if (this.#partialBytes > MESSAGE_MAX) throw new RangeError('a message without end');
       return;
     }
     let body = frame.payload;
     if (this.#partial.length > 0) {
       body = Buffer.concat([...this.#partial, body]);
       this.#partial = [];
+      this.#partialBytes = 0;
     }
     if (frame.type !== toHost.reply && frame.type !== toHost.fault) {
       this.#listener(frame.type, frame.stream, body);
       return;
     }
+    // Read before the request is forgotten: an answer that cannot be read ends the line, and with it the request.
+    const reader = new BodyReader(Buffer.from(body));
+    const fault = frame.type === toHost.fault ? agentFault(reader.string(), reader.string()) : undefined;
     const waiting = this.#waiting.get(frame.stream);
     this.#waiting.delete(frame.stream);
-    if (frame.type === toHost.reply) {
-      waiting?.resolve(Buffer.from(body));
-    } else {
-      const reader = new BodyReader(body);
-      waiting?.reject(agentFault(reader.string(), reader.string()));
-    }
+    if (fault === undefined) waiting?.resolve(reader);
+    else waiting?.reject(fault);
   }
 
   #onWelcome(payload: Buffer): void {

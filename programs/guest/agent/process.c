@@ -419,11 +419,11 @@ void process_reap(void)
 
 int process_timeout(void)
 {
-	int timeout = -1;
+	/* Waiting for the host's credit or acknowledgement needs no clock: those come as messages. */
 	for (struct process *p = all; p != NULL; p = p->next)
-		if (p->reaped)
-			timeout = 20;
-	return timeout;
+		if (p->reaped && p->running && (p == main_process || p->terminal) && output_allowance(p) > 0)
+			return 20;
+	return -1;
 }
 
 int process_resize(uint32_t id, uint16_t columns, uint16_t rows, struct fault *fault)

@@ -286,13 +286,16 @@ test('who a process is: user, groups, capabilities, limits, environment', async 
 test('processes are told by the numbers the container sees', async () => {
   await using agent = await NativeAgent.open();
   await using connection = await agent.prepared();
-  await connection.start(containerSpec(sh('sleep 1000 & wait')));
+  const recorder = new Recorder();
+  await connection.start(containerSpec(sh('sleep 1000 & echo up; wait')));
+  connection.follow(recorder);
+  await recorder.until(/up/);
   const running = await connection.exec(processSpec(['sleep', '2000'], { user: 'nobody' }), new Recorder());
   const rows = (await connection.processes()).sort((a, b) => a.pid - b.pid);
   assert.deepEqual(
     rows.map((row) => [row.pid, row.ppid, row.uid, row.command]),
     [
-      [1, 0, 0, 'sh -c sleep 1000 & wait'],
+      [1, 0, 0, 'sh -c sleep 1000 & echo up; wait'],
       [2, 1, 0, 'sleep 1000'],
       [running.pid, 0, 65534, 'sleep 2000'],
     ],

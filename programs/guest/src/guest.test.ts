@@ -148,6 +148,53 @@ test('a new connection takes over: output, exit code, nothing lost, nothing twic
   assert.equal(recorder.text(), Array.from({ length: 4000 }, (_, i) => `line ${i}\n`).join(''));
 });
 
+test('a running container changes: interfaces, files, limits', async () => {
+  const { vm, agent } = await template.clone();
+  await using _ = vm;
+  await agent.start(containerSpec(processSpec(['sleep', '1000'], { env: ['PATH=/bin'] })));
+  const ask = async (script: string) => {
+    const output = new Recorder();
+    await (await agent.exec(sh(script), output)).exited;
+    return output.text();
+  };
+  const nic = (name: string, last: number) => ({
+    networkId: 'n', name, bridge: '', mac: `02:00:00:00:00:0${last}`, ipv4: { address: `10.9.8.${last}`, prefix: 24 },
+    ipv6: { address: `fd00::${last}`, prefix: 64 }, gateway: '10.9.8.1', mtu: 1500,
+  });
+  await agent.configureNetwork(nic('web0', 3), { index: 0 });
+  assert.match(await ask('ip addr show web0; ip route'), /link\/ether 02:00:00:00:00:03[^]*10\.9\.8\.3\/24[^]*fd00::3\/64[^]*default via 10\.9\.8\.1 dev web0/);
+  assert.deepEqual(Object.keys((await agent.statistics()).networks), ['web0']);
+  await agent.removeNetwork('web0');
+  assert.doesNotMatch(await ask('ip addr; ip route'), /10\.9\.8|web0|fd00/);
+  await agent.configureNetwork(nic('eth7', 4), { index: 0 });
+  assert.match(await ask('ip addr show eth7'), /UP[^]*10\.9\.8\.4\/24/);
+  await assert.rejects(agent.configureNetwork(nic('eth8', 5), { index: 1 }), { code: 'device-missing' });
+
+  await agent.updateFiles({ hosts: '10.9.8.4 me\n' });
+  assert.equal(await ask('cat /etc/hosts /etc/hostname'), '10.9.8.4 me\nbox\n');
+  await agent.updateLimits({ memoryBytes: 20 << 20, pids: 33 });
+  assert.equal(await ask('cd /sys/fs/cgroup; cat memory.max pids.max cpu.max'), '20971520\n33\nmax 100000\n');
+  await agent.updateLimits({ cpus: 0.25 });
+  assert.equal(await ask('cd /sys/fs/cgroup; cat pids.max cpu.max'), 'max\n25000 100000\n');
+});
+
+test('twenty layers, the upper over the lower', async () => {
+  const layers = [await busyboxLayer(directory)];
+  for (let i = 1; i < 20; i++) {
+    const layer = join(directory, `layer${i}`);
+    await run('sh', ['-c', 'mkdir "$1" && echo "$2" >"$1/top" && echo "$2" >"$1/only$2" && mksquashfs "$1" "$1.squashfs" -quiet -no-progress', 'sh', layer, String(i)]);
+    layers.push(`${layer}.squashfs`);
+  }
+  await using many = await Template.open(layers);
+  const { vm, agent } = await many.clone();
+  await using _ = vm;
+  const recorder = new Recorder();
+  await agent.start(containerSpec(sh('cat /top /only1 /only19; ls / | grep -c only')));
+  agent.follow(recorder);
+  await agent.exited;
+  assert.equal(recorder.text(), '19\n1\n19\n19\n');
+});
+
 test('out of memory: 137 and said so, with a limit and without; the agent lives', async () => {
   const hungry = sh('a=x; while :; do a=$a$a; done');
   const limited = await runContainer(hungry, { limits: { memoryBytes: 16 << 20 } });

@@ -198,7 +198,7 @@ export class Template implements AsyncDisposable {
       '-object',
       `memory-backend-file,id=mem,size=128M,mem-path=${this.#directory}/memory,share=${share}`,
       '-M',
-      'microvm,isa-serial=off,rtc=off,pit=off,pic=off,memory-backend=mem',
+      'microvm,isa-serial=off,rtc=off,pit=off,pic=off,ioapic2=on,memory-backend=mem',
       '-cpu',
       'max',
       '-accel',
