@@ -136,7 +136,10 @@ test('without memory for another machine a start is refused, and the others run 
   const adopted = await world.runtime.adopt(running.id, new Recorder());
   assert.ok(adopted !== undefined);
   const refused = trial.spec(['true']);
-  await assert.rejects(trial.start(refused), (error) => isFault(error, 'memory-exhausted') && /not enough memory for another virtual machine/.test(error.message));
+  await assert.rejects(
+    trial.start(refused),
+    (error) => isFault(error, 'memory-exhausted') && /not enough memory for another virtual machine/.test(error.message),
+  );
   assert.ok(!(await world.runtime.list()).includes(refused.id));
   assert.equal((await adopted.processes()).length, 1);
   await adopted.destroy();
