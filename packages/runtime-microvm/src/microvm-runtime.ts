@@ -144,14 +144,14 @@ export class MicrovmRuntime implements Runtime {
   }
 
   describe(): RuntimeFacts {
-    const emulated = this.#verdict.acceleration === 'tcg';
     return {
       name: this.name,
       acceleration: this.#verdict.acceleration,
       verdict: this.#verdict.reason,
       version: this.#facts.qemuVersion,
       kernel: this.#options.guest.kernelVersion,
-      warnings: emulated ? ['Virtual machines are emulated in software here: slow, and not a security boundary.'] : [],
+      // That it is emulated is told by `acceleration`.
+      warnings: [],
       status: [
         ...this.#templates.names.map((name) => ['Template', name] as const),
         ...this.#pool.counts().map(({ recipe, ready }) => [`Pool ${flavorName(recipe.flavor)} ${recipe.key.slice(-6)}`, `${ready} ready`] as const),
