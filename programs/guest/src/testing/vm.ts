@@ -221,8 +221,6 @@ export class Template implements AsyncDisposable {
       '-device',
       'virtserialport,chardev=agent,name=berth.agent',
       '-device',
-      'virtio-rng-device',
-      '-device',
       'virtio-balloon-device,free-page-reporting=on',
       ...drives,
       '-drive',
