@@ -90,7 +90,9 @@ function foreground(progress, options, child, facts) {
       if (processStartTicks(facts.pid) === facts.startTicks || asked) return;
       clearInterval(alive);
       const why = child.signalCode ?? (child.exitCode === null ? 'ended' : `exit code ${child.exitCode}`);
-      process.stderr.write(`\nberthd is gone (${why}); its log: ${places(options).log}\n`);
+      process.stderr.write(
+        `\nberthd is gone (${why}); its log: ${places(options).log}\nContainers keep running; ‘npm start${tail(options)}’ takes them up again.\n`,
+      );
       resolve(child.exitCode === 0 ? 0 : 1);
     }, 500);
     const stop = async () => {

@@ -2,10 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { isFault } from '@berth/kit';
-import { lockFile, releaseFreedMemory } from '@berth/sys';
+import { lockFile } from '@berth/sys';
 import { compose, type Composition } from './compose.ts';
 import { FactsFile, ownStartTicks, type DaemonFacts } from './facts-file.ts';
 import { openLog, type Logger } from './log.ts';
+import { keepMemoryLow } from './memory-keeper.ts';
 import { parseOptions, type BerthdOptions } from './options.ts';
 import { Progress } from './progress.ts';
 import { commit, version } from './version.ts';
@@ -88,9 +89,9 @@ async function serve(options: BerthdOptions, progress: Progress, log: Logger): P
     log.info({ readyMs, acceleration: facts.acceleration }, 'ready');
     progress.tell({ ready: { ...facts, readyMs } });
     flushCompileCache();
-    // What the start alone needed (a template's worth of buffers) is given back rather than kept for a next time.
-    setTimeout(releaseFreedMemory, 3_000).unref();
+    const releaseKeeper = keepMemoryLow();
     const signal = await stopping;
+    releaseKeeper();
     log.info({ signal }, 'stopping');
     file.write({ ...facts, phase: 'stopping' });
   } finally {
