@@ -71,7 +71,10 @@ test('requests end with the connection', async () => {
 test('faults come as faults, an unknown code as an internal one', async () => {
   const { connection, heard, say } = await greeted();
   const asked = [connection.freeze(true), connection.freeze(false)];
-  const answers = [['user-not-found', 'no such user'], ['no-such-code', 'hm']] as const;
+  const answers = [
+    ['user-not-found', 'no such user'],
+    ['no-such-code', 'hm'],
+  ] as const;
   answers.forEach(([code, text], i) => {
     say(encodeFrame(toHost.fault, heard.at(i - 2)?.stream ?? 0, new BodyWriter().string(code).string(text).done()));
   });
@@ -89,7 +92,19 @@ test('a guest gone mad ends its own connection and nothing else', async () => {
     },
     (say) => {
       for (let i = 0; i < 100; i++) {
-        say(encodeFrame(toHost.journal, 0, Buffer.concat([new BodyWriter().u64(i * 30_000).u8(1).done(), Buffer.alloc(30_000)])));
+        say(
+          encodeFrame(
+            toHost.journal,
+            0,
+            Buffer.concat([
+              new BodyWriter()
+                .u64(i * 30_000)
+                .u8(1)
+                .done(),
+              Buffer.alloc(30_000),
+            ]),
+          ),
+        );
       }
     },
   ];

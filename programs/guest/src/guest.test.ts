@@ -158,8 +158,14 @@ test('a running container changes: interfaces, files, limits', async () => {
     return output.text();
   };
   const nic = (name: string, last: number) => ({
-    networkId: 'n', name, bridge: '', mac: `02:00:00:00:00:0${last}`, ipv4: { address: `10.9.8.${last}`, prefix: 24 },
-    ipv6: { address: `fd00::${last}`, prefix: 64 }, gateway: '10.9.8.1', mtu: 1500,
+    networkId: 'n',
+    name,
+    bridge: '',
+    mac: `02:00:00:00:00:0${last}`,
+    ipv4: { address: `10.9.8.${last}`, prefix: 24 },
+    ipv6: { address: `fd00::${last}`, prefix: 64 },
+    gateway: '10.9.8.1',
+    mtu: 1500,
   });
   await agent.configureNetwork(nic('web0', 3), { index: 0 });
   assert.match(await ask('ip addr show web0; ip route'), /link\/ether 02:00:00:00:00:03[^]*10\.9\.8\.3\/24[^]*fd00::3\/64[^]*default via 10\.9\.8\.1 dev web0/);
@@ -182,7 +188,13 @@ test('twenty layers, the upper over the lower', async () => {
   const layers = [await busyboxLayer(directory)];
   for (let i = 1; i < 20; i++) {
     const layer = join(directory, `layer${i}`);
-    await run('sh', ['-c', 'mkdir "$1" && echo "$2" >"$1/top" && echo "$2" >"$1/only$2" && mksquashfs "$1" "$1.squashfs" -quiet -no-progress', 'sh', layer, String(i)]);
+    await run('sh', [
+      '-c',
+      'mkdir "$1" && echo "$2" >"$1/top" && echo "$2" >"$1/only$2" && mksquashfs "$1" "$1.squashfs" -quiet -no-progress',
+      'sh',
+      layer,
+      String(i),
+    ]);
     layers.push(`${layer}.squashfs`);
   }
   await using many = await Template.open(layers);

@@ -3,7 +3,7 @@
  * loads. Everything is keyed by content, made beside its place and renamed into it, so a build that was killed leaves
  * nothing half-made and a second build does nothing.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
@@ -87,7 +87,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   }
   const archive = zstdCompressSync(cpio(entries), { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
   const place = async (target: string, make: (path: string) => Promise<void>) => {
-    const temporary = `${target}.${process.pid}`;
+    const temporary = `${target}.${randomUUID()}`;
     await make(temporary);
     await rename(temporary, target);
   };

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile, copyFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '@berth/kit';
 import { run } from '@berth/sys';
@@ -23,7 +24,13 @@ export async function fetchKernel(cacheDir: string, progress: (line: string) => 
   const known = await readFile(marker, 'utf8').catch(() => undefined);
   if (known !== undefined) {
     const { version } = JSON.parse(known) as { version: string };
-    return { version, directory: join(cacheDir, `kernel-${LAYOUT}-${version}`) };
+    const directory = join(cacheDir, `kernel-${LAYOUT}-${version}`);
+    // Somebody may have tidied the cache up: then it is filled again.
+    const whole = await stat(join(directory, 'vmlinuz')).then(
+      () => true,
+      () => false,
+    );
+    if (whole) return { version, directory };
   }
 
   const work = await mkdtemp(join(cacheDir, 'unpack-'));
@@ -54,10 +61,13 @@ export async function fetchKernel(cacheDir: string, progress: (line: string) => 
       }
     }
     const directory = join(cacheDir, `kernel-${LAYOUT}-${version}`);
-    await rm(directory, { recursive: true, force: true });
-    await rename(kept, directory);
-    await writeFile(`${marker}.new`, JSON.stringify({ version }));
-    await rename(`${marker}.new`, marker);
+    // Another build may have put the same contents there meanwhile, and be reading them.
+    await rename(kept, directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+    const temporary = `${marker}.${randomUUID()}`;
+    await writeFile(temporary, JSON.stringify({ version }));
+    await rename(temporary, marker);
     return { version, directory };
   } finally {
     await rm(work, { recursive: true, force: true });
