@@ -113,7 +113,7 @@ test('users, read-only root, terminal and execs inside a VM', async () => {
     [[1, 1000, 'sleep 1000']],
   );
   const statistics = await agent.statistics();
-  assert.ok(statistics.cpuUsageNs > 0 && statistics.memoryUsageBytes > 0 && statistics.pids === 1);
+  assert.ok(statistics.cpuUsageNs > 0 && statistics.memoryUsageBytes > 0 && statistics.pids >= 1);
 
   await agent.freeze(true);
   await agent.signal(9);
