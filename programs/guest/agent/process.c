@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Standard input the host may send ahead; per process. */
-#define STDIN_WINDOW (64u << 10)
 /* Output taken from a process at once; one frame. */
 #define READ_SIZE 30000u
 /* A terminal's last words may lie in the kernel for a moment after the process has ended. */
@@ -23,7 +21,6 @@ static struct process *all;
 
 static void status_ready(struct source *source, uint32_t events);
 static void output_ready(struct source *source, uint32_t events);
-static void input_ready(struct source *source, uint32_t events);
 static void finish_if_done(struct process *p);
 
 struct process *process_new(uint32_t id)
@@ -36,7 +33,7 @@ struct process *process_new(uint32_t id)
 	p->status = (struct source){-1, 0, status_ready, p};
 	p->output = (struct source){-1, 0, output_ready, p};
 	p->error = (struct source){-1, 0, output_ready, p};
-	p->input = (struct source){-1, 0, input_ready, p};
+	p->input = (struct source){-1, 0, process_input_ready, p};
 	p->next = all;
 	all = p;
 	return p;
@@ -233,82 +230,6 @@ void process_credit(uint32_t id, uint32_t bytes)
 	process_pump();
 }
 
-/* ---- standard input ---- */
-
-static void input_credit(struct process *p, uint32_t bytes)
-{
-	struct writer w = {0};
-	write_u32(&w, bytes);
-	port_send_writer(MSG_STDIN_CREDIT, p->id, &w);
-}
-
-static void input_flush(struct process *p)
-{
-	uint32_t taken = 0;
-	while (p->pending_at < p->pending_used) {
-		ssize_t put = p->input.fd < 0 ? (ssize_t)(p->pending_used - p->pending_at)
-		                              : write(p->input.fd, p->pending + p->pending_at, p->pending_used - p->pending_at);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0 && errno == EAGAIN)
-			break;
-		if (put < 0) {
-			/* Nobody reads any more: the rest is taken and forgotten, as by a shell's pipe. */
-			source_close(&p->input);
-			continue;
-		}
-		p->pending_at += (uint32_t)put;
-		taken += (uint32_t)put;
-	}
-	if (p->pending_at == p->pending_used) {
-		free(p->pending);
-		p->pending = NULL;
-		p->pending_at = p->pending_used = p->pending_size = 0;
-		/* A terminal's input has no end but the terminal's own. */
-		if (p->input_ending && !p->terminal)
-			source_close(&p->input);
-	}
-	loop_watch(&p->input, p->pending_used > 0 ? EPOLLOUT : 0);
-	/* What an earlier connection sent was not promised by this one's window. */
-	uint32_t stale = taken < p->pending_stale ? taken : p->pending_stale;
-	p->pending_stale -= stale;
-	if (taken > stale && !p->orphan)
-		input_credit(p, taken - stale);
-}
-
-static void input_ready(struct source *source, uint32_t events)
-{
-	(void)events;
-	input_flush(source->owner);
-}
-
-void process_stdin(uint32_t id, const uint8_t *data, size_t length)
-{
-	struct process *p = process_find(id);
-	if (p == NULL || p->input_ending || p->pending_used - p->pending_at + length > 2 * STDIN_WINDOW)
-		return;
-	if (p->pending_used + length > p->pending_size) {
-		uint32_t size = p->pending_used + (uint32_t)length;
-		uint8_t *grown = realloc(p->pending, size);
-		if (grown == NULL)
-			return;
-		p->pending = grown;
-		p->pending_size = size;
-	}
-	memcpy(p->pending + p->pending_used, data, length);
-	p->pending_used += (uint32_t)length;
-	input_flush(p);
-}
-
-void process_stdin_close(uint32_t id)
-{
-	struct process *p = process_find(id);
-	if (p == NULL)
-		return;
-	p->input_ending = true;
-	input_flush(p);
-}
-
 /* ---- beginning and end ---- */
 
 /* The status pipe: a pid, then either a fault or, because exec closes it, nothing. */
@@ -455,7 +376,7 @@ void process_forget_connection(void)
 		}
 		p->orphan = true;
 		p->input_ending = true;
-		input_flush(p);
+		process_input_flush(p);
 		output_watch(p);
 		if (p->reaped)
 			finish_if_done(p);

@@ -43,6 +43,10 @@ struct child_ends {
 	int status;
 };
 
+/* Gives the process what it will take of its standard input, and the host credit for as much. */
+void process_input_flush(struct process *p);
+void process_input_ready(struct source *source, uint32_t events);
+
 /* Makes pipes or a terminal as the spec says, and watches the agent's ends. */
 int process_plumb(struct process *p, const struct process_spec *spec, int root_fd, struct child_ends *ends, struct fault *fault);
 void child_ends_close(struct child_ends *ends);
