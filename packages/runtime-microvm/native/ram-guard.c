@@ -43,6 +43,12 @@ int open64(const char *path, int flags, ...)
 	return fd;
 }
 
+/* What a fortified build (Debian's) calls when the flags are not known at compile time. */
+int __open64_2(const char *path, int flags)
+{
+	return open64(path, flags);
+}
+
 int fallocate64(int fd, int mode, off64_t offset, off64_t length)
 {
 	static int (*next)(int, int, off64_t, off64_t);
