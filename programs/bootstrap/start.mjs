@@ -133,6 +133,6 @@ export function tellStill(progress, options, containers) {
   const one = names.length === 1;
   progress.line(`${names.length} ${one ? 'container keeps' : 'containers keep'} running without the daemon: ${shown}.`);
   progress.line(
-    `‘npm start${tail(options)}’ takes ${one ? 'it' : 'them'} up again; ‘npm run stop -- --all${instanceArguments(options) ? ` ${instanceArguments(options)}` : ''}’ ends them.`,
+    `‘npm start${tail(options)}’ takes ${one ? 'it' : 'them'} up again; ‘npm run stop -- --all${instanceArguments(options) ? ` ${instanceArguments(options)}` : ''}’ ends ${one ? 'it' : 'them'}.`,
   );
 }
