@@ -3,6 +3,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Berth } from '../berth/index.ts';
+import { until } from '../oracle/index.ts';
 
 /** Overwrites some bytes in the middle; the size stays. */
 async function damage(path: string): Promise<void> {
@@ -24,11 +25,15 @@ test('damaged template files are noticed at the start and made again', { timeout
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   };
-  const names = await files();
-  assert.ok(names.length > 0, 'templates are kept in the state directory');
+  // The flavor's and the image's: what is still being made has a name that begins with a dot.
+  const names = await until('both templates are made', 60_000, async () => {
+    const found = await files();
+    return found.length >= 7 && !found.some((name) => name.includes('/.new-')) && found;
+  });
   t.diagnostic(`files: ${names.map((name) => name.slice(berth.stateDirectory.length)).join(' ')}`);
   for (const name of names) {
-    if ((await stat(name)).size === 0) continue;
+    // With a flavor's template its images' templates may be made again too, behind the scenes.
+    await until(`${name} is there`, 60_000, () => stat(name).then((info) => info.size > 0));
     await berth.terminate();
     await damage(name);
     await berth.start(120_000);
