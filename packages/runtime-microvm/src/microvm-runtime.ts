@@ -224,12 +224,13 @@ export class MicrovmRuntime implements Runtime {
       this.warm({ rootfs: spec.rootfs, ...spec.limits });
       return this.#hold(id, child, nics, startedAtMs, sink);
     } catch (error) {
-      if (child !== undefined) {
-        await child.agent[Symbol.asyncDispose]();
-        await child.vm.destroy();
-      }
+      // Before its layer is thrown away: whether the machine had died while it waited, which is no fault of this container's.
+      const diedWaiting = source === 'pool' && isFault(error, 'vm-failed') && (await child?.vm.endsSoon()) === true;
+      await child?.agent[Symbol.asyncDispose]();
+      await child?.vm.destroy();
       if (restarted) this.#containers.release(id);
       else await this.#containers.remove(id);
+      if (diedWaiting) return await this.#start(spec, sink, signal);
       throw error;
     }
   }

@@ -10,6 +10,7 @@ import { Qmp } from '../qemu/qmp.ts';
 
 /** How often a process that is not our child is looked at. */
 const WATCH_MS = 500;
+const DYING_MS = 250;
 
 /** One QEMU: started by this daemon or by an earlier one. */
 export class VmProcess {
@@ -50,6 +51,12 @@ export class VmProcess {
 
   get gone(): boolean {
     return this.#gone || processStartTicks(this.pid) !== this.startTicks;
+  }
+
+  /** Whether it is gone, or will be in a moment: a process being killed loses its tap and its sockets first. */
+  async endsSoon(): Promise<boolean> {
+    await Promise.race([this.ended, delay(DYING_MS)]);
+    return this.gone;
   }
 
   /** Connects to the agent. Only once the VM runs (see `Qmp.running`). */
