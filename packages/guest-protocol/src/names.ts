@@ -1,49 +1,4 @@
-import { Fault } from '@berth/kit';
-
-/** include/uapi/linux/capability.h, by number. */
-const capabilities = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'DAC_READ_SEARCH',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'LINUX_IMMUTABLE',
-  'NET_BIND_SERVICE',
-  'NET_BROADCAST',
-  'NET_ADMIN',
-  'NET_RAW',
-  'IPC_LOCK',
-  'IPC_OWNER',
-  'SYS_MODULE',
-  'SYS_RAWIO',
-  'SYS_CHROOT',
-  'SYS_PTRACE',
-  'SYS_PACCT',
-  'SYS_ADMIN',
-  'SYS_BOOT',
-  'SYS_NICE',
-  'SYS_RESOURCE',
-  'SYS_TIME',
-  'SYS_TTY_CONFIG',
-  'MKNOD',
-  'LEASE',
-  'AUDIT_WRITE',
-  'AUDIT_CONTROL',
-  'SETFCAP',
-  'MAC_OVERRIDE',
-  'MAC_ADMIN',
-  'SYSLOG',
-  'WAKE_ALARM',
-  'BLOCK_SUSPEND',
-  'AUDIT_READ',
-  'PERFMON',
-  'BPF',
-  'CHECKPOINT_RESTORE',
-];
+import { Fault, kernelCapabilities } from '@berth/kit';
 
 /** include/uapi/asm-generic/resource.h, by number. */
 const rlimits = [
@@ -70,8 +25,8 @@ export function capabilityMask(names: readonly string[]): bigint {
   let mask = 0n;
   for (const name of names) {
     const bare = name.toUpperCase().replace(/^CAP_/, '');
-    if (bare === 'ALL') return (1n << BigInt(capabilities.length)) - 1n;
-    const bit = capabilities.indexOf(bare);
+    if (bare === 'ALL') return (1n << BigInt(kernelCapabilities.length)) - 1n;
+    const bit = kernelCapabilities.indexOf(bare);
     if (bit >= 0) mask |= 1n << BigInt(bit);
   }
   return mask;

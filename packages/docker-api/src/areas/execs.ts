@@ -1,12 +1,11 @@
 import { createExecSchema, defaultDetachKeys, frame, parseDetachKeys, startExecSchema } from '@berth/docker-wire';
-import { Fault } from '@berth/kit';
+import { Fault, kernelCapabilities } from '@berth/kit';
 import type { ExecView } from '@berth/engine';
 import type { FastifyInstance } from 'fastify';
 import { pump, streamType } from '../attach-pump.ts';
 import { jsonBody, optionalJsonBody } from '../body.ts';
 import type { Context } from '../context.ts';
 import { answerFor, invalid, notYet } from '../faults.ts';
-import { allCapabilities } from '../create/capabilities.ts';
 import { execEnv } from '../create/process-config.ts';
 import { takeOver } from '../hijack.ts';
 import { requestMinor } from '../versions.ts';
@@ -27,7 +26,7 @@ export function execArea(app: FastifyInstance, context: Context): void {
       throw new Fault('conflict', 'paused', `Container ${request.params.id} is paused, unpause the container before exec`);
     }
     if (body.DetachKeys !== '') parseDetachKeys(body.DetachKeys);
-    if (body.Privileged && view.definition.capabilities.length < allCapabilities.length) {
+    if (body.Privileged && view.definition.capabilities.length < kernelCapabilities.length) {
       throw notYet('docker exec --privileged is', 'start the container with --privileged');
     }
     const id = await engine.createExec(request.params.id, {

@@ -1,50 +1,6 @@
 import type { HostConfigRequest } from '@berth/docker-wire';
+import { kernelCapabilities } from '@berth/kit';
 import { invalid } from '../faults.ts';
-
-/** Kernel names without CAP_, by number. */
-export const allCapabilities: readonly string[] = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'DAC_READ_SEARCH',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'LINUX_IMMUTABLE',
-  'NET_BIND_SERVICE',
-  'NET_BROADCAST',
-  'NET_ADMIN',
-  'NET_RAW',
-  'IPC_LOCK',
-  'IPC_OWNER',
-  'SYS_MODULE',
-  'SYS_RAWIO',
-  'SYS_CHROOT',
-  'SYS_PTRACE',
-  'SYS_PACCT',
-  'SYS_ADMIN',
-  'SYS_BOOT',
-  'SYS_NICE',
-  'SYS_RESOURCE',
-  'SYS_TIME',
-  'SYS_TTY_CONFIG',
-  'MKNOD',
-  'LEASE',
-  'AUDIT_WRITE',
-  'AUDIT_CONTROL',
-  'SETFCAP',
-  'MAC_OVERRIDE',
-  'MAC_ADMIN',
-  'SYSLOG',
-  'WAKE_ALARM',
-  'BLOCK_SUSPEND',
-  'AUDIT_READ',
-  'PERFMON',
-  'BPF',
-  'CHECKPOINT_RESTORE',
-];
 
 /** What Docker gives a container that asks for nothing. */
 const defaultCapabilities: readonly string[] = [
@@ -68,8 +24,8 @@ const defaultCapabilities: readonly string[] = [
 export function capabilitiesFor(host: Pick<HostConfigRequest, 'Privileged' | 'CapAdd' | 'CapDrop'>): readonly string[] {
   const add = (host.CapAdd ?? []).map((name) => normalise(name, 'CapAdd'));
   const drop = (host.CapDrop ?? []).map((name) => normalise(name, 'CapDrop'));
-  if (host.Privileged) return allCapabilities;
-  if (add.includes('ALL')) return allCapabilities.filter((name) => !drop.includes(name));
+  if (host.Privileged) return kernelCapabilities;
+  if (add.includes('ALL')) return kernelCapabilities.filter((name) => !drop.includes(name));
   if (drop.includes('ALL')) return [...new Set(add)];
   return [...new Set([...defaultCapabilities.filter((name) => !drop.includes(name)), ...add])];
 }
@@ -77,6 +33,6 @@ export function capabilitiesFor(host: Pick<HostConfigRequest, 'Privileged' | 'Ca
 function normalise(name: string, list: string): string {
   const upper = name.toUpperCase();
   const short = upper.replace(/^CAP_/, '');
-  if (short !== 'ALL' && !allCapabilities.includes(short)) throw invalid('capability-unknown', `invalid ${list}: unknown capability: "CAP_${short}"`);
+  if (short !== 'ALL' && !kernelCapabilities.includes(short)) throw invalid('capability-unknown', `invalid ${list}: unknown capability: "CAP_${short}"`);
   return short;
 }
