@@ -20,7 +20,6 @@ export interface BuilderDeps {
   readonly instance: string;
   readonly guest: Guest;
   readonly placeholder: string;
-  readonly guard: string;
   readonly scratch: ScratchMaker;
   /** Remembers that a VM is this daemon's. */
   readonly claim: (vmId: string) => void;
@@ -119,7 +118,8 @@ export class TemplateBuilder {
       paths: vmPaths(join(vms, id)),
       tap: undefined,
       state: parts.from,
-      guard: undefined,
+      preload: undefined,
+      forkControl: undefined,
     });
   }
 
