@@ -125,7 +125,7 @@ export class MicrovmRuntime implements Runtime {
     });
     await this.#templates.sweep();
     // With KVM a virtual machine's descriptors belong to one process: ADR 0014.
-    this.#live = acceleration === 'tcg' ? new LiveTemplates(images, log) : undefined;
+    this.#live = acceleration === 'tcg' && this.#options.forks !== false ? new LiveTemplates(images, log) : undefined;
     this.#children = new Children({
       child: { vms: this.#vms, instance: this.#instance, acceleration, placeholder, preload, taps: this.#taps, claim },
       templates: this.#templates,
@@ -145,7 +145,13 @@ export class MicrovmRuntime implements Runtime {
       log,
     });
     progress(`preparing the template (${acceleration === 'kvm' ? 'KVM' : 'emulation'})`);
-    await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    try {
+      await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    } catch (error) {
+      // What runs must be taken up all the same; the first start that finds room makes the template.
+      if (!isFault(error, 'disk-full')) throw error;
+      log('error', `no template: ${error.message}`);
+    }
     signal?.throwIfAborted();
   }
 
