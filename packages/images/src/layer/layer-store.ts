@@ -83,13 +83,14 @@ export class LayerStore {
 
   /**
    * Takes in a layer whose diff id is known; does nothing when it is there. The caller has pinned it. A second call for
-   * the same layer waits for the first.
+   * the same layer waits for the first, and only asks for its own input when that failed.
    */
-  async ensure(diffId: string, input: LayerInput, workspace: Workspace): Promise<void> {
+  async ensure(diffId: string, input: LayerInput | (() => Promise<LayerInput>), workspace: Workspace): Promise<void> {
     await this.#once(diffId, async () => {
       if (this.#rows.layer(diffId) !== undefined) return;
-      const taken = await this.#take(input, workspace, diffId.slice(7, 19));
-      await this.#publish(taken, workspace, input.signal);
+      const given = typeof input === 'function' ? await input() : input;
+      const taken = await this.#take(given, workspace, diffId.slice(7, 19));
+      await this.#publish(taken, workspace, given.signal);
     });
   }
 
@@ -113,6 +114,12 @@ export class LayerStore {
   tar(diffId: string): AsyncIterable<Buffer> {
     const row = this.#row(diffId);
     return decompressed(chunksOf(this.#files.blob(diffId, row.compression)), row.compression);
+  }
+
+  /** The tar of a layer as it is kept. */
+  kept(diffId: string): { readonly path: string; readonly compression: 'gzip' | 'zstd'; readonly sizeBytes: number } {
+    const { compression, blob_bytes: sizeBytes } = this.#row(diffId);
+    return { path: this.#files.blob(diffId, compression), compression, sizeBytes };
   }
 
   tarBytes(diffId: string): number {
