@@ -46,6 +46,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 
 /** The image store of one machine. */
 export class ImageStore implements Images {
+  readonly directory: string;
   readonly registries: RegistryOperations;
   readonly #files: Files;
   readonly #rows: Rows;
@@ -60,6 +61,7 @@ export class ImageStore implements Images {
   private constructor(deps: RegistryDeps, registries: RegistryOperations) {
     this.#log = deps.log;
     this.#files = deps.files;
+    this.directory = deps.files.directory;
     this.#rows = deps.rows;
     this.#layers = deps.layers;
     this.#limits = deps.limits;

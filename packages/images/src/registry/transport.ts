@@ -77,8 +77,8 @@ export class Transport implements AsyncDisposable {
   async follow(url: URL, home: Home, sent: Omit<Sent, 'body'>): Promise<Received> {
     let at = url;
     for (let steps = 0; ; steps++) {
-      const headers = sameOrigin(at, url) ? sent.headers : only(sent.headers, 'range');
-      const answer = await this.send(at, home, { ...sent, ...(headers === undefined ? {} : { headers }) });
+      const headers = sameOrigin(at, url) ? (sent.headers ?? {}) : only(sent.headers, 'range');
+      const answer = await this.send(at, home, { ...sent, headers });
       const location = answer.headers['location'];
       if (!REDIRECTS.has(answer.status) || location === undefined) return answer;
       answer.body.destroy();
@@ -141,7 +141,7 @@ export function sameOrigin(a: URL, b: URL): boolean {
   return a.protocol === b.protocol && a.host === b.host;
 }
 
-function only(headers: Readonly<Record<string, string>> | undefined, name: string): Record<string, string> | undefined {
+function only(headers: Readonly<Record<string, string>> | undefined, name: string): Record<string, string> {
   const value = headers?.[name];
-  return value === undefined ? undefined : { [name]: value };
+  return value === undefined ? {} : { [name]: value };
 }
