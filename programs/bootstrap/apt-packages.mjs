@@ -22,10 +22,17 @@ export const TEST_PACKAGES = [
   { name: 'docker-cli', why: 'the stock docker client', on: { 'debian 12': null, ubuntu: null }, unless: 'docker' },
   { name: 'mmdebstrap', why: 'makes a Debian root file system to import and run' },
   { name: 'python3', why: 'reads extended attributes in tests' },
+  { name: 'docker-registry', why: 'a real registry to pull from and push to' },
+  { name: 'skopeo', why: 'a second client of what was pushed' },
+  { name: 'openssl', why: 'certificates of an authority of one’s own' },
   { name: 'iptables', why: 'a host whose own firewall drops what nobody allowed' },
 ];
 
-export const BENCH_PACKAGES = [{ name: 'docker.io', why: 'dockerd and runc, to measure against' }];
+export const BENCH_PACKAGES = [
+  { name: 'docker.io', why: 'dockerd and runc, to measure against' },
+  { name: 'docker-registry', why: 'a registry to pull from' },
+  { name: 'skopeo', why: 'fills that registry' },
+];
 /** Measured against as well when they can be installed; never a reason to fail. */
 export const OPTIONAL_BENCH_PACKAGES = [
   { name: 'podman', why: 'podman and crun, to measure against' },

@@ -45,7 +45,7 @@ export async function installPackages(packages, say) {
   } finally {
     keep.restore();
   }
-  if (names.includes('docker.io')) await disableDocker();
+  await disableServices(names);
 }
 
 /** While packages are unpacked, an init script or unit they bring must not be started: Debian's own switch for that. */
@@ -56,9 +56,12 @@ function preventServiceStarts() {
   return { restore: () => rmSync(policy, { force: true }) };
 }
 
-/** docker.io is here for its binaries; a system's own dockerd, freshly installed by us, must not come up at next boot. */
-async function disableDocker() {
-  if (existsSync('/run/systemd/system')) await tool('systemctl', ['disable', '--now', 'docker.service', 'docker.socket', 'containerd.service']);
+/** What packages are here for their binaries only; a service of theirs, freshly installed by us, must not come up at next boot. */
+const SERVICES = { 'docker.io': ['docker.service', 'docker.socket', 'containerd.service'], 'docker-registry': ['docker-registry.service'] };
+
+async function disableServices(names) {
+  const units = names.flatMap((name) => SERVICES[name] ?? []);
+  if (units.length > 0 && existsSync('/run/systemd/system')) await tool('systemctl', ['disable', '--now', ...units]);
 }
 
 function explain(names, result, update) {

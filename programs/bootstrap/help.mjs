@@ -31,6 +31,14 @@ already is not done again: a second start takes seconds.
   -d, --detach   return when ready; the daemon goes on in the background
   --json         print one JSON object when ready, nothing else
 
+Which registries are talked to, and how (handed to the daemon: it keeps to them until it is stopped; repeatable)
+  --registry-mirror URL         ask here first for names without a host
+  --insecure-registry HOST      plain HTTP or an unchecked certificate will do there (HOST, HOST:PORT or CIDR)
+  --allow-registry HOST         only these may be pulled from and pushed to (HOST, HOST:PORT or *.DOMAIN)
+  --trust-registry-target HOST  an internal host that registries may send us to for blobs and tokens (or CIDR)
+  --registry-certs DIR          DIR/HOST[:PORT]/*.crt are authorities, x.cert with x.key our own certificate
+                                (default /etc/berth/certs.d)
+
 In the foreground, Ctrl-C ends the daemon. Containers are processes of their own and keep running; the last lines say
 which. The next start takes them up again.`,
   stop: `npm run stop -- [--all] [--json]

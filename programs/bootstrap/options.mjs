@@ -26,11 +26,14 @@ const FLAGS = {
 
 const VALUES = { test: ['--only'] };
 
+/** Handed on to the daemon as they are; repeatable. */
+const PASSED = { start: ['--registry-mirror', '--insecure-registry', '--allow-registry', '--trust-registry-target', '--registry-certs'] };
+
 /**
  * @param {readonly string[]} argv without node and script
  * @param {NodeJS.ProcessEnv} env
  * @returns {{ command: string, help: boolean, stateDir: string, runDir: string, prefix: string,
- *   flags: ReadonlySet<string>, values: Readonly<Record<string, string>>, rest: readonly string[] }}
+ *   flags: ReadonlySet<string>, values: Readonly<Record<string, string>>, passed: readonly string[], rest: readonly string[] }}
  */
 export function parseOptions(argv, env = process.env) {
   const [first = 'help', ...others] = argv;
@@ -41,6 +44,7 @@ export function parseOptions(argv, env = process.env) {
   const instance = Object.fromEntries(Object.entries(INSTANCE).map(([name, [variable, fallback]]) => [name, env[variable] || fallback]));
   const flags = new Set();
   const values = {};
+  const passed = [];
   const rest = [];
   let help = first === 'help';
   for (let index = 0; index < others.length; index += 1) {
@@ -55,6 +59,7 @@ export function parseOptions(argv, env = process.env) {
     else if (name in instance) instance[name] = value();
     else if (FLAGS[first].includes(name) && inline === undefined) flags.add(name);
     else if ((VALUES[first] ?? []).includes(name)) values[name] = value();
+    else if ((PASSED[first] ?? []).includes(name)) passed.push(name, value());
     else if (first === 'bench' || (first === 'test' && !name.startsWith('-'))) rest.push(others[index]);
     else {
       throw new Problem(`‘${first}’ has no option ‘${others[index]}’.`, [`‘npm run ${first === 'start' ? 'start' : first} -- --help’ lists them.`], {
@@ -82,6 +87,7 @@ export function parseOptions(argv, env = process.env) {
     prefix: instance['--prefix'],
     flags,
     values,
+    passed,
     rest,
   };
 }

@@ -28,3 +28,19 @@ export function imagesForArchive(context: Context, name: string): readonly Image
     throw error;
   }
 }
+
+/**
+ * What is to be pulled or pushed: a name and, as a parameter of its own, a tag or digest that replaces the name's. With
+ * neither it is all tags. Faults with Docker's sentences; the rest of the grammar is checked by whoever takes the reference.
+ */
+export function joinPullReference(name: string, tag: string): { reference: string; all: boolean } {
+  const trimmed = name.replace(/:$/, '');
+  if (trimmed === '') throw invalid('reference-invalid', 'invalid reference format');
+  const own = /(?::[^/:@]*)?(?:@[^@]*)?$/.exec(trimmed)?.[0] ?? '';
+  const bare = trimmed.slice(0, trimmed.length - own.length);
+  if (/[A-Z]/.test(bare.slice(bare.indexOf('/') + 1))) throw invalid('reference-invalid', 'invalid reference format: repository name must be lowercase');
+  if (tag === '') return { reference: trimmed, all: own === '' };
+  if (tag.includes(':')) return { reference: `${bare}@${tag}`, all: false };
+  if (!/^\w[\w.-]{0,127}$/.test(tag)) throw invalid('reference-invalid', 'invalid tag format');
+  return { reference: `${bare}:${tag}`, all: false };
+}

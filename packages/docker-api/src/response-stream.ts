@@ -4,6 +4,14 @@ import { answerFor } from './faults.ts';
 import type { Context } from './context.ts';
 import { commonHeaders } from './headers.ts';
 
+/** Aborted when the client of a request goes or the endpoint closes. */
+export function clientGone(context: Context, reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  reply.raw.on('error', () => gone.abort());
+  return AbortSignal.any([gone.signal, context.closing]);
+}
+
 /**
  * A response written piece by piece (logs, events, statistics, wait, image archives). The head goes out at once: clients
  * such as `docker run` wait for it before they go on.
@@ -18,10 +26,7 @@ export class ResponseStream {
     this.#reply = reply;
     this.#context = context;
     reply.hijack();
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    reply.raw.on('error', () => gone.abort());
-    this.signal = AbortSignal.any([gone.signal, context.closing]);
+    this.signal = clientGone(context, reply);
     reply.raw.writeHead(200, { ...commonHeaders(context), 'Content-Type': contentType });
     reply.raw.flushHeaders();
   }

@@ -18,5 +18,6 @@ export {
   type CreateExecRequest,
   type CreateNetworkRequest,
 } from './requests.ts';
+export { authConfigSchema, readRegistryAuth, readRegistryConfig, type AuthConfig } from './registry-auth.ts';
 export { parseSignal, requireSignal } from './signals.ts';
 export { humanDuration, parseDuration, parseMoment, rfc3339, rfc3339NanoFixed, zeroTime } from './time.ts';

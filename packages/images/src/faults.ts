@@ -66,6 +66,49 @@ export function squashFailed(detail: string): Fault {
   return new Fault('internal', 'squash-failed', 'could not make a file system image of the layer', { detail });
 }
 
+/** Below HTTP: no connection, a cut one, a certificate nobody vouches for. The sentence is Docker's. */
+export function registryUnreachable(sentence: string, cause?: unknown): Fault {
+  return new Fault('unavailable', 'registry-unreachable', sentence, cause === undefined ? {} : { cause });
+}
+
+/** No credentials, or none that are taken. */
+export function registryUnauthenticated(sentence: string): Fault {
+  return new Fault('unauthenticated', 'registry-unauthenticated', sentence);
+}
+
+/** The operator's list does not have it. */
+export function registryForbidden(host: string): Fault {
+  return new Fault('forbidden', 'registry-forbidden', `registry ${host} is not in the list of registries that are allowed here (--allow-registry)`);
+}
+
+/** A manifest, repository or blob that isn't there, or that one must not see. */
+export function remoteMissing(sentence: string): Fault {
+  return new Fault('not-found', 'remote-missing', sentence);
+}
+
+/** The registry said no, in its own words. */
+export function registryRefused(sentence: string): Fault {
+  return new Fault('invalid', 'registry-refused', sentence);
+}
+
+/** The registry cannot answer at the moment. */
+export function registryBusy(sentence: string): Fault {
+  return new Fault('unavailable', 'registry-busy', sentence);
+}
+
+/** The registry's answer is not what it can be: wrong in size, kind or digest. */
+export function registryLied(sentence: string): Fault {
+  return new Fault('invalid', 'registry-answer-invalid', sentence);
+}
+
+export function redirectRefused(host: string, why: string): Fault {
+  return new Fault('forbidden', 'redirect-refused', `registry ${host} sends us to another place, refused: ${why}`);
+}
+
+export function nothingToPush(sentence: string): Fault {
+  return new Fault('not-found', 'nothing-to-push', sentence);
+}
+
 function diskFull(cause: unknown): Fault {
   return new Fault('exhausted', 'disk-full', 'no space left on device', { cause });
 }

@@ -13,7 +13,10 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { Image, Images, Progress } from './port.ts';
 import { familiar, parseNamed, parseReference, withDefaultTag } from './reference.ts';
 import { dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
+import { type RegistryDeps, RegistryOperations } from './registry/registry-operations.ts';
+import type { RegistrySettings } from './registry/settings.ts';
 import { openDatabase } from './store/database.ts';
+import { DistributionRows } from './store/distribution-rows.ts';
 import { Files } from './store/files.ts';
 import { Rows } from './store/rows.ts';
 
@@ -26,6 +29,7 @@ export interface ImageStoreOptions {
   /** How squashfs files store content, by the layer's unpacked size; default: see `defaultCompression`. */
   readonly compression?: (tarBytes: number) => SquashCompression;
   readonly now?: () => number;
+  readonly registries?: RegistrySettings;
 }
 
 /**
@@ -42,6 +46,8 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 
 /** The image store of one machine. */
 export class ImageStore implements Images {
+  readonly directory: string;
+  readonly registries: RegistryOperations;
   readonly #files: Files;
   readonly #rows: Rows;
   readonly #layers: LayerStore;
@@ -52,13 +58,15 @@ export class ImageStore implements Images {
   #releasing: NodeJS.Timeout | undefined;
   #closed = false;
 
-  private constructor(files: Files, rows: Rows, layers: LayerStore, limits: Limits, now: () => number, log: Logger | undefined) {
-    this.#log = log;
-    this.#files = files;
-    this.#rows = rows;
-    this.#layers = layers;
-    this.#limits = limits;
-    this.#now = now;
+  private constructor(deps: RegistryDeps, registries: RegistryOperations) {
+    this.#log = deps.log;
+    this.#files = deps.files;
+    this.directory = deps.files.directory;
+    this.#rows = deps.rows;
+    this.#layers = deps.layers;
+    this.#limits = deps.limits;
+    this.#now = deps.now;
+    this.registries = registries;
   }
 
   /** Opens or makes the store and removes what an earlier process left unfinished. Faults: `store-in-use`, `disk-full`. */
@@ -67,11 +75,22 @@ export class ImageStore implements Images {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     try {
       await files.prepare();
-      const rows = new Rows(openDatabase(files.database, files.directory));
+      const database = openDatabase(files.database, files.directory);
+      const rows = new Rows(database);
       try {
         signal?.throwIfAborted();
         const layers = new LayerStore(files, rows, limits, options.compression ?? defaultCompression);
-        const store = new ImageStore(files, rows, layers, limits, options.now ?? Date.now, options.log);
+        const deps: RegistryDeps = {
+          files,
+          rows,
+          remembered: new DistributionRows(database),
+          layers,
+          limits,
+          now: options.now ?? Date.now,
+          log: options.log,
+          architecture: ARCHITECTURES[process.arch] ?? process.arch,
+        };
+        const store = new ImageStore(deps, await RegistryOperations.open(deps, options.registries ?? {}));
         await files.removeIncoming();
         const freedBytes = await store.collect();
         if (freedBytes > 0) options.log?.info({ freedBytes }, 'removed unfinished and unused image files');
@@ -214,7 +233,8 @@ export class ImageStore implements Images {
       }
       return removals;
     });
-    return { deleted, reclaimedBytes: (await this.#collect()).contentBytes };
+    const unfinishedBytes = await this.registries.forgetUnfinished();
+    return { deleted, reclaimedBytes: unfinishedBytes + (await this.#collect()).contentBytes };
   }
 
   /** Small facts kept beside the images (which of the local ones were made already). */
@@ -230,6 +250,7 @@ export class ImageStore implements Images {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#releasing);
+    await this.registries[Symbol.asyncDispose]();
     await this.#collecting;
     this.#rows.close();
   }
@@ -272,7 +293,7 @@ export class ImageStore implements Images {
   #forgetUnused(): number {
     let freedBytes = 0;
     for (const id of this.#rows.removedIds()) if (!this.#rows.isLeased(id)) this.#rows.deleteImage(id);
-    for (const layer of this.#rows.unusedLayers()) {
+    for (const layer of this.#rows.unusedLayers(this.#now())) {
       if (this.#layers.isPinned(layer.diff_id)) continue;
       this.#rows.deleteLayer(layer.diff_id);
       freedBytes += layer.content_bytes;

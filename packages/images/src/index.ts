@@ -3,6 +3,9 @@
  * collection, and the archive formats people exchange (Docker's and OCI's).
  */
 export type * from './port.ts';
+export type * from './registry/port.ts';
+export type { Credentials } from './registry/credentials.ts';
+export type { RegistrySettings } from './registry/settings.ts';
 export { ImageStore, type ImageStoreOptions } from './image-store.ts';
 export type { Limits } from './limits.ts';
 export { buildLocalImages } from './local/build-local-images.ts';

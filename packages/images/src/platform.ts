@@ -63,3 +63,24 @@ function linux(os: string, architecture: string, variant: string | undefined): I
   // v8 is what arm64 is.
   return { os, architecture, ...(variant === undefined || (architecture === 'arm64' && variant === 'v8') ? {} : { variant }) };
 }
+
+/** ARM's versions, each running what was built for those below it. */
+const ARM = ['v8', 'v7', 'v6', 'v5'];
+
+/**
+ * How well something built for `offered` serves `wanted`: 0 is exactly, more is less, undefined not at all. Nothing said
+ * of a platform fits any. Attestations say `unknown/unknown`.
+ */
+export function platformRank(
+  offered: { os: string; architecture: string; variant?: string | undefined } | undefined,
+  wanted: ImagePlatform,
+): number | undefined {
+  if (offered === undefined) return 3;
+  if (offered.os !== wanted.os) return undefined;
+  if (offered.architecture === wanted.architecture) {
+    if (wanted.architecture !== 'arm') return offered.variant === wanted.variant || (offered.variant === 'v8' && wanted.variant === undefined) ? 0 : 1;
+    const steps = ARM.indexOf(offered.variant ?? 'v7') - ARM.indexOf(wanted.variant ?? 'v7');
+    return steps < 0 ? undefined : steps;
+  }
+  return wanted.architecture === 'amd64' && offered.architecture === '386' ? 2 : undefined;
+}

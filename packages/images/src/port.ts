@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Rootfs } from '@berth/runtime';
+import type { Registries } from './registry/port.ts';
 
 /** The configuration object of an image (OCI image-spec `config.json`, Docker's superset), as stored: verbatim JSON. */
 export interface ImageConfiguration {
@@ -57,6 +58,7 @@ export interface Image {
 export type Progress = (message: Readonly<Record<string, unknown>>) => void;
 
 export interface Images extends AsyncDisposable {
+  readonly registries: Registries;
   /** By id, id prefix, `name`, `name:tag`, `name@digest`. Fault `image-not-found`: "No such image: NAME:TAG". */
   get(reference: string): Image;
   list(): readonly Image[];

@@ -19,8 +19,10 @@ export interface DigestReference {
 
 export type Reference = NamedReference | DigestReference;
 
-const DEFAULT_DOMAIN = 'docker.io';
-const LEGACY_DOMAIN = 'index.docker.io';
+/** Where names without a host belong. */
+export const DEFAULT_DOMAIN = 'docker.io';
+/** Its older name, under which its registry answers. */
+export const LEGACY_DOMAIN = 'index.docker.io';
 const OFFICIAL = 'library/';
 const MAX_NAME_LENGTH = 255;
 

@@ -38,7 +38,9 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
   stack.defer(() => traces.close());
   progress('opening the state');
   const store = stack.use(await Store.open({ path: state('state.db') }));
-  const images = stack.use(await ImageStore.open({ directory: state('images'), log: log.child({ part: 'images' }) }, { signal }));
+  const images = stack.use(
+    await ImageStore.open({ directory: state('images'), log: log.child({ part: 'images' }), registries: options.registries }, { signal }),
+  );
   const networking = stack.use(
     await HostNetworking.open({ prefix: options.prefix, runDirectory: options.runDirectory, log: log.child({ part: 'network' }) }, { signal }),
   );

@@ -20,6 +20,7 @@ const STOP_LIMIT_MS = 25_000;
  */
 export async function runDaemon(argv: readonly string[]): Promise<void> {
   const options = parseOptions(argv);
+  if (options === undefined) return;
   const progress = new Progress(options.progressFd);
   // A terminal that closes is no reason to end; SIGPIPE is Node's to ignore.
   process.on('SIGHUP', () => undefined);

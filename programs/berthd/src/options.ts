@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { RegistrySettings } from '@berth/images';
 
 /** What makes one instance; several run beside each other when all three differ. */
 export interface BerthdOptions {
@@ -16,10 +17,34 @@ export interface BerthdOptions {
   readonly poolSize: number | undefined;
   /** Host memory no virtual machine may take, MiB; absent: the runtime's own default. */
   readonly reserveMib: number | undefined;
+  readonly registries: RegistrySettings;
 }
 
-/** Throws a TypeError with a sentence when the command line makes no sense. */
-export function parseOptions(argv: readonly string[]): BerthdOptions {
+/** The options that say which registries the virtual container host talks to, and how; `npm start` passes them on. */
+const REGISTRY_HELP = `
+  --registry-mirror URL        ask here first for names without a host; repeatable
+  --insecure-registry HOST     plain HTTP or an unchecked certificate will do there (HOST, HOST:PORT or CIDR); repeatable
+  --allow-registry HOST        only these may be pulled from and pushed to (HOST, HOST:PORT or *.DOMAIN); repeatable
+  --trust-registry-target HOST an internal host that registries may send us to for blobs and tokens (or CIDR); repeatable
+  --registry-certs DIR         DIR/HOST[:PORT]/*.crt are authorities, x.cert with x.key our own certificate
+                               (default /etc/berth/certs.d)`;
+
+const HELP = `berthd: the daemon. ‘npm start’ prepares the machine and runs it.
+
+  --state-dir DIR              images, containers, logs (default /var/lib/berth)
+  --run-dir DIR                sockets, what is running (default /run/berth)
+  --prefix WORD                begins names of links and tables (default berth)
+  --guest-dir DIR              kernel and first file system of the virtual machines
+  --acceleration KIND          auto (finds out by booting), kvm or tcg
+  --pool-size N                virtual machines kept ready for each image in use
+  --reserve-mib N              host memory no virtual machine may take
+  --progress-fd N              descriptor to which progress goes as JSON lines
+${REGISTRY_HELP.slice(1)}
+  --help                       this
+`;
+
+/** Undefined: `--help` was asked for, and answered. Throws a TypeError with a sentence when the command line makes no sense. */
+export function parseOptions(argv: readonly string[]): BerthdOptions | undefined {
   const { values } = parseArgs({
     args: [...argv],
     options: {
@@ -31,8 +56,18 @@ export function parseOptions(argv: readonly string[]): BerthdOptions {
       acceleration: { type: 'string', default: 'auto' },
       'pool-size': { type: 'string' },
       'reserve-mib': { type: 'string' },
+      'registry-mirror': { type: 'string', multiple: true, default: [] },
+      'insecure-registry': { type: 'string', multiple: true, default: [] },
+      'allow-registry': { type: 'string', multiple: true, default: [] },
+      'trust-registry-target': { type: 'string', multiple: true, default: [] },
+      'registry-certs': { type: 'string', default: '/etc/berth/certs.d' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return undefined;
+  }
   if (!/^[a-z][a-z0-9]{0,5}$/.test(values.prefix)) throw new TypeError('--prefix takes 1 to 6 of a-z and 0-9, a letter first');
   const { acceleration } = values;
   if (acceleration !== 'auto' && acceleration !== 'kvm' && acceleration !== 'tcg') throw new TypeError('--acceleration is auto, kvm or tcg');
@@ -45,10 +80,22 @@ export function parseOptions(argv: readonly string[]): BerthdOptions {
     acceleration,
     poolSize: values['pool-size'] === undefined ? undefined : wholeNumber('--pool-size', values['pool-size']),
     reserveMib: values['reserve-mib'] === undefined ? undefined : wholeNumber('--reserve-mib', values['reserve-mib']),
+    registries: {
+      mirrors: values['registry-mirror'].map(mirrorUrl),
+      insecure: values['insecure-registry'],
+      allowed: values['allow-registry'],
+      trusted: values['trust-registry-target'],
+      certificatesDirectory: resolve(values['registry-certs']),
+    },
   };
 }
 
 function wholeNumber(name: string, text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new TypeError(`${name} takes a whole number`);
   return Number(text);
+}
+
+function mirrorUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new TypeError(`--registry-mirror takes a URL, not ${text}`);
+  return text;
 }

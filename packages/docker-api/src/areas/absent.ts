@@ -28,7 +28,6 @@ export const absentTable: readonly AbsentRow[] = [
   { method: 'POST', path: '/build', what: 'docker build', instead: 'build elsewhere, then docker save and docker load' },
   { method: 'POST', path: '/session', what: 'docker build with BuildKit' },
   { method: 'POST', path: '/grpc', what: 'docker build with BuildKit' },
-  { method: 'GET', path: '/distribution/*', what: 'Asking a registry for an image' },
   { method: 'POST', path: '/volumes/create', what: 'docker volume create', instead: volumesLater },
   { method: 'PUT', path: '/volumes/:name', what: 'docker volume update', instead: volumesLater },
   { method: 'POST', path: '/plugins/create', what: 'docker plugin create' },

@@ -6,8 +6,9 @@ import { invalid, notYet } from '../faults.ts';
 import { imagesForArchive, joinReference } from '../image-names.ts';
 import { Query } from '../query.ts';
 import { ResponseStream } from '../response-stream.ts';
+import { pullImage } from './registries.ts';
 
-/** Images as archives: load, import, save; and the pull that needs a registry. */
+/** Images as archives: load, import, save. */
 export function imageArchiveArea(app: FastifyInstance, context: Context): void {
   const { images } = context.engine;
 
@@ -39,7 +40,7 @@ export function imageArchiveArea(app: FastifyInstance, context: Context): void {
   app.post('/images/create', async (request, reply) => {
     const query = new Query(request);
     const source = query.text('fromSrc');
-    if (source === '') throw pullMissing(query);
+    if (source === '') return pullImage(context, request, reply);
     if (source !== '-') throw notYet('docker import from a URL is', 'fetch it and import the file, or -');
     const reference = query.text('repo') === '' ? undefined : joinReference(query.text('repo'), query.text('tag'));
     const changes = query.texts('changes');
@@ -62,6 +63,7 @@ export function imageArchiveArea(app: FastifyInstance, context: Context): void {
       if (!stream.signal.aborted) await stream.fail(error);
     }
     stream.end();
+    return reply;
   });
 
   app.get('/images/get', (request, reply) => {
@@ -91,14 +93,6 @@ export async function sendArchive(context: Context, reply: FastifyReply, names: 
     stop.abort();
   }
   return reply;
-}
-
-function pullMissing(query: Query): Error {
-  const name = query.text('fromImage');
-  if (name === '') return invalid('image-missing', 'invalid reference format');
-  const tag = query.text('tag');
-  const reference = tag === '' ? name : tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
-  return notYet(`Pulling ${reference} from a registry is`, 'bring the image with `docker load -i archive.tar` or `docker import rootfs.tar name:tag`');
 }
 
 function loadedLines(image: Image): string[] {

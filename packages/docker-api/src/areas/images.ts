@@ -2,13 +2,14 @@ import { Filters, parseMoment } from '@berth/docker-wire';
 import type { Image } from '@berth/images';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { invalid, notYet } from '../faults.ts';
+import { invalid } from '../faults.ts';
 import { listImages } from '../image-filters.ts';
 import { joinReference } from '../image-names.ts';
 import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { imageHistory, imageInspect, imageSummary } from '../view/image.ts';
 import { sendArchive } from './image-archives.ts';
+import { pushImage } from './registries.ts';
 
 type WithRest = { Params: { '*': string } };
 
@@ -48,8 +49,7 @@ export function imageArea(app: FastifyInstance, context: Context): void {
       case 'tag':
         return tag(context, name, request, reply);
       case 'push':
-        images.get(name);
-        throw notYet('docker push is', 'there is no registry support; docker save writes an archive');
+        return pushImage(context, name, request, reply);
       default:
         return pageNotFound(reply);
     }
@@ -78,10 +78,6 @@ export function imageArea(app: FastifyInstance, context: Context): void {
       matches: (image) => filters.labels(image.configuration.config?.Labels ?? {}) && untils.every((until) => image.createdAtMs < until),
     });
     return { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimedBytes };
-  });
-
-  app.get('/images/search', () => {
-    throw notYet('docker search is', 'there is no registry support');
   });
 }
 

@@ -3,7 +3,6 @@ import { rfc3339 } from '@berth/docker-wire';
 import type { RuntimeFacts } from '@berth/runtime';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Context } from '../context.ts';
-import { notYet } from '../faults.ts';
 import { newestVersion, oldestVersion, requestMinor } from '../versions.ts';
 import { summaryView } from '../view/container-summary.ts';
 import { imageSummary } from '../view/image.ts';
@@ -84,10 +83,6 @@ export function systemArea(app: FastifyInstance, context: Context): void {
       ...(minor < 42 ? { BuilderSize: 0 } : {}),
     };
   });
-
-  app.post('/auth', () => {
-    throw notYet('docker login is', 'there is no registry support; bring images with docker load or docker import');
-  });
 }
 
 function layersSize(context: Context): number {
@@ -137,9 +132,7 @@ function infoView(context: Context, minor: number): Record<string, unknown> {
     IndexServerAddress: 'https://index.docker.io/v1/',
     RegistryConfig: {
       ...(minor < 49 ? { AllowNondistributableArtifactsCIDRs: [], AllowNondistributableArtifactsHostnames: [] } : {}),
-      InsecureRegistryCIDRs: [],
-      IndexConfigs: {},
-      Mirrors: [],
+      ...registryConfig(context),
     },
     NCPU: facts.cpus,
     MemTotal: facts.memoryBytes,
@@ -163,6 +156,17 @@ function infoView(context: Context, minor: number): Record<string, unknown> {
     InitCommit: { ID: '' },
     SecurityOptions: facts.runtimes.some(({ acceleration }) => acceleration === 'kvm') ? ['name=kvm'] : [],
     Warnings: facts.runtimes.flatMap(warningsOf),
+  };
+}
+
+function registryConfig({ engine }: Context): Record<string, unknown> {
+  const { mirrors, insecure } = engine.images.registries.settings;
+  const ranges = insecure.filter((entry) => entry.includes('/'));
+  const index = (name: string, secure: boolean) => [name, { Mirrors: secure ? mirrors : [], Name: name, Official: secure, Secure: secure }];
+  return {
+    InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...ranges],
+    IndexConfigs: Object.fromEntries([index('docker.io', true), ...insecure.filter((entry) => !entry.includes('/')).map((entry) => index(entry, false))]),
+    Mirrors: mirrors,
   };
 }
 

@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Fault } from '@berth/kit';
-import type { Image, Images, ImageConfiguration } from '@berth/images';
+import type { Image, Images, ImageConfiguration, Registries } from '@berth/images';
 import type { Rootfs } from '@berth/runtime';
 
 /** Images that are only names; leases are remembered, so that tests can see what is left. */
 export class MemoryImages implements Images {
+  readonly registries: Registries = {
+    settings: { mirrors: [], insecure: [] },
+    pull: refuse,
+    push: refuse,
+    logIn: refuse,
+    search: refuse,
+    describe: refuse,
+  };
   readonly #images = new Map<string, Image>();
   readonly leases = new Map<string, string>();
 
@@ -90,6 +98,10 @@ export class MemoryImages implements Images {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+async function refuse(): Promise<never> {
+  throw absent();
 }
 
 function absent(): Fault {

@@ -51,6 +51,29 @@ CREATE TABLE IF NOT EXISTS leases (
   PRIMARY KEY (owner, image_id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS leases_by_image ON leases(image_id);
+-- Manifests images were pulled or pushed by: verbatim, so that a digest stays the same from registry to registry.
+CREATE TABLE IF NOT EXISTS manifests (
+  digest TEXT NOT NULL,
+  image_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+  media_type TEXT NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (digest, image_id)
+) STRICT;
+CREATE INDEX IF NOT EXISTS manifests_by_image ON manifests(image_id);
+-- A layer as registries know it, and the repositories that have it so.
+CREATE TABLE IF NOT EXISTS layer_blobs (
+  diff_id TEXT NOT NULL REFERENCES layers(diff_id) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  media_type TEXT NOT NULL,
+  repository TEXT NOT NULL,
+  PRIMARY KEY (diff_id, digest, repository)
+) STRICT;
+-- Finished layers of a pull that has not come to its end: kept until then, so that it can be repeated.
+CREATE TABLE IF NOT EXISTS held_layers (
+  diff_id TEXT PRIMARY KEY REFERENCES layers(diff_id) ON DELETE CASCADE,
+  until_ms INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS facts (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL

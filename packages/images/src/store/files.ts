@@ -29,6 +29,11 @@ export class Files {
     return join(this.directory, 'merged', `${hexOf(id)}.squashfs`);
   }
 
+  /** Blobs on their way in from registries; they outlive the process that fetches them. */
+  get downloads(): string {
+    return join(this.directory, 'downloads');
+  }
+
   async prepare(): Promise<void> {
     for (const name of ['', 'layers', 'squashfs', 'merged', 'incoming']) await mkdir(join(this.directory, name), { recursive: true, mode: 0o700 });
   }

@@ -190,9 +190,12 @@ export class Rows {
     this.#run('DELETE FROM layers WHERE diff_id = ?', diffId);
   }
 
-  /** Layers that are part of no image, not even of one that is only leased. */
-  unusedLayers(): LayerRow[] {
-    return this.#all<LayerRow>('SELECT * FROM layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)');
+  /** Layers that are part of no image, not even of one that is only leased, and wait for none. */
+  unusedLayers(nowMs: number): LayerRow[] {
+    return this.#all<LayerRow>(
+      'SELECT * FROM layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layers) AND diff_id NOT IN (SELECT diff_id FROM held_layers WHERE until_ms > ?)',
+      nowMs,
+    );
   }
 
   /** The diff ids of every image, leased ones too, lowest first. */
