@@ -26,7 +26,8 @@ export async function startDaemon(options, node, say) {
   }
   const outputPath = join(options.stateDir, 'berthd.out');
   const output = openSync(outputPath, 'w');
-  const args = berthdArguments({ stateDirectory: options.stateDir, runDirectory: options.runDir, prefix: options.prefix, guestDirectory: GUEST_DIRECTORY });
+  const place = { stateDirectory: options.stateDir, runDirectory: options.runDir, prefix: options.prefix, guestDirectory: GUEST_DIRECTORY };
+  const args = [...berthdArguments(place), ...options.rest];
   const child = spawn(node, args, { cwd: '/', detached: true, stdio: ['ignore', output, output, 'pipe'] });
   closeSync(output);
   try {

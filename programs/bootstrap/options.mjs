@@ -26,6 +26,9 @@ const FLAGS = {
 
 const VALUES = { test: ['--only'] };
 
+/** Options with a value that are the daemon's own; kept, in order, in `rest`. */
+const DAEMON = { start: ['--log-driver', '--log-opt'] };
+
 /**
  * @param {readonly string[]} argv without node and script
  * @param {NodeJS.ProcessEnv} env
@@ -55,6 +58,7 @@ export function parseOptions(argv, env = process.env) {
     else if (name in instance) instance[name] = value();
     else if (FLAGS[first].includes(name) && inline === undefined) flags.add(name);
     else if ((VALUES[first] ?? []).includes(name)) values[name] = value();
+    else if ((DAEMON[first] ?? []).includes(name)) rest.push(name, value());
     else if (first === 'bench' || (first === 'test' && !name.startsWith('-'))) rest.push(others[index]);
     else {
       throw new Problem(`‘${first}’ has no option ‘${others[index]}’.`, [`‘npm run ${first === 'start' ? 'start' : first} -- --help’ lists them.`], {

@@ -6,7 +6,7 @@ export { createContainerSchema, endpointSchema, hostConfigSchema } from './conta
 export type { CreateContainerRequest, EndpointRequest, HostConfigRequest, MountRequest } from './container-config.ts';
 export { DetachWatch, defaultDetachKeys, parseDetachKeys } from './detach-keys.ts';
 export { Filters, invalidFilter, matchesName } from './filters.ts';
-export { FrameReader, frame, type StreamName } from './frames.ts';
+export { FrameReader, frame, frameHeadBytes, writeFrameHead, type StreamName } from './frames.ts';
 export { readJson } from './json.ts';
 export { parseContainerPorts, parseHostPort, portKey, type ContainerPort } from './ports.ts';
 export {

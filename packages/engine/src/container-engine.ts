@@ -16,10 +16,10 @@ import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog 
 import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import { createExec, type Exec } from './exec.ts';
-import { attachPaused, engineClosed, execNotFound, notRunning } from './faults.ts';
+import { attachPaused, engineClosed, execNotFound, logsUnreadable, notRunning } from './faults.ts';
 import { killContainer } from './kill.ts';
 import { isAlive } from './lifecycle.ts';
-import { readLogs } from './logs.ts';
+import { readLogs } from './log/logs.ts';
 import { NetworkTable } from './network-table.ts';
 import { Networks } from './networks.ts';
 import type {
@@ -180,8 +180,9 @@ export class ContainerEngine implements Engine {
     return attachment;
   }
 
-  logs(reference: string, options: LogOptions): AsyncIterable<LogRecord> {
+  logs(reference: string, options: LogOptions): AsyncIterable<readonly LogRecord[]> {
     const container = this.#deps.registry.find(reference);
+    if (container.definition.log?.driver === 'none') throw logsUnreadable();
     return readLogs(container.log, options, container.current?.number ?? 0);
   }
 

@@ -3,7 +3,8 @@ import type { EndpointDefinition, PortPublication } from '@berth/network';
 import type { ExitStatus, RunningContainer } from '@berth/runtime';
 import type { Clock } from './clock.ts';
 import type { Exec } from './exec.ts';
-import { LogFile } from './log-file.ts';
+import { unlimitedLog } from './log/limits.ts';
+import { LogFile } from './log/log-file.ts';
 import type { ContainerDefinition, ContainerState } from './port.ts';
 import { Serial } from './serial.ts';
 import { Waits } from './waits.ts';
@@ -30,7 +31,7 @@ export interface Run {
   stdinClosed: boolean;
 }
 
-/** One file a container, all in one folder: a start makes no folder and a removal is one unlink. */
+/** Its newest file; older ones are beside it. All logs are in one folder: a start makes none, and most removals are one unlink. */
 export function logPath(stateDirectory: string, id: string): string {
   return join(stateDirectory, 'logs', `${id}.log`);
 }
@@ -77,7 +78,7 @@ export class Container {
 
   constructor(definition: ContainerDefinition, stateDirectory: string, clock: Clock) {
     this.definition = definition;
-    this.log = new LogFile(logPath(stateDirectory, definition.id), clock);
+    this.log = new LogFile(logPath(stateDirectory, definition.id), clock, definition.log ?? unlimitedLog);
   }
 
   renewBegun(): void {

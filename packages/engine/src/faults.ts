@@ -36,6 +36,10 @@ export const startAborted = (id: string) =>
   new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
 export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
 
+export const logRotatedAway = () =>
+  new Fault('conflict', 'log-rotated', 'the log was rotated faster than it was read: what comes next has been dropped; ask again for what is left');
+export const logsUnreadable = () => new Fault('unsupported', 'logs-unreadable', 'configured logging driver does not support reading');
+
 export const execNotFound = (id: string) => new Fault('not-found', 'exec-not-found', `No such exec instance: ${id}`);
 export const execStarted = (id: string) => new Fault('conflict', 'exec-started', `Error: Exec command ${id} is already running`);
 export const execEnded = (id: string) => new Fault('conflict', 'exec-ended', `Error: Exec command ${id} has already run`);
@@ -44,8 +48,7 @@ export const networkNotFound = (reference: string) => new Fault('not-found', 'ne
 export const networkAmbiguous = (reference: string) =>
   new Fault('invalid', 'network-ambiguous', `network ${reference} is ambiguous (multiple matches found on name or id)`);
 export const networkNameInUse = (name: string) => new Fault('conflict', 'network-name-in-use', `network with name ${name} already exists`);
-export const networkNameInvalid = (name: string) =>
-  new Fault('invalid', 'network-name-invalid', name === '' ? 'invalid network name: name is empty' : `invalid network name: "${name}"`);
+export const networkNameInvalid = () => new Fault('invalid', 'network-name-invalid', 'invalid network name: name is empty');
 export const networkPredefined = (name: string) => new Fault('forbidden', 'network-predefined', `operation is not permitted on predefined ${name} network `);
 export const networkNotRemovable = (name: string) => new Fault('forbidden', 'network-predefined', `${name} is a pre-defined network and cannot be removed`);
 export const networkDriverUnknown = (driver: string) =>

@@ -1,6 +1,7 @@
 /** The engine as the API edges see it. Everything that changes something is done when its promise resolves. */
 import type { Images } from '@berth/images';
 import type { NetworkDefinition, EndpointDefinition, PortPublication, PortRequest } from '@berth/network';
+import type { LogSettings } from './log/limits.ts';
 import type { Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
 
 /** What is wanted: immutable after create, but for name and restart count. */
@@ -40,6 +41,8 @@ export interface ContainerDefinition {
   readonly memorySwapBytes?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  /** Absent: kept whole. */
+  readonly log?: LogSettings;
   /** `name:address` lines for /etc/hosts (`--add-host`). */
   readonly extraHosts: readonly string[];
   readonly dns: readonly string[];
@@ -102,7 +105,7 @@ export interface EndpointView extends EndpointDefinition {
   readonly active: boolean;
 }
 
-/** One record of a container's log. */
+/** One line of a container's log. */
 export interface LogRecord {
   readonly stream: 'stdout' | 'stderr';
   readonly timeNs: bigint;
@@ -222,7 +225,8 @@ export interface Engine extends AsyncDisposable {
   waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<{ exitCode: number; error?: string }>;
   resizeContainer(reference: string, size: TerminalSize): Promise<void>;
   attachContainer(reference: string, options: AttachOptions): Promise<Attachment>;
-  logs(reference: string, options: LogOptions): AsyncIterable<LogRecord>;
+  /** Lines, as many at a time as came together. Faults: `logs-unreadable`; `log-rotated` while it is read. */
+  logs(reference: string, options: LogOptions): AsyncIterable<readonly LogRecord[]>;
   processes(reference: string): Promise<ProcessRow[]>;
   statistics(reference: string): Promise<Statistics>;
   writableSize(reference: string): Promise<number>;

@@ -150,7 +150,7 @@ async function sweep(deps: Deps, left: ReadonlyMap<Runtime, ReadonlySet<string>>
   await bounded(deps.networking.sweep(deps.networks.all()), deps.limits.callMs, 'sweeping');
   const folder = dirname(logPath(deps.stateDirectory, ''));
   for (const name of await readdir(folder).catch(() => [])) {
-    if (deps.registry.byId(name.replace(/\.log$/, '')) === undefined) await rm(join(folder, name), { recursive: true, force: true });
+    if (deps.registry.byId(name.replace(/\.log(\..*)?$/, '')) === undefined) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { bounded } from './bounded.ts';
 import type { Container } from './container.ts';
 import { runtimeOf, type Deps } from './deps.ts';
@@ -42,7 +41,7 @@ export async function removeNow(deps: Deps, container: Container): Promise<void>
   try {
     if (phase !== 'removing') await save(deps, container, '');
     await bounded(runtimeOf(deps, container).remove(container.id), deps.limits.callMs, 'removing the writable layer');
-    await rm(container.log.path, { force: true });
+    await container.log.remove();
     deps.images.unlease(container.id);
     await deps.rows.delete(container.id);
   } catch (error) {

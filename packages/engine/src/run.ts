@@ -46,6 +46,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   for (const exec of container.execs.values()) exec.containerEnded();
   container.log.release();
   container.log.endRun(run.number);
+  if (container.definition.log?.driver === 'none') container.log.clear();
 
   if (status.oomKilled) emitContainer(deps, container, 'oom');
   const seconds = Math.max(0, Math.floor((status.finishedAtMs - container.state.startedAtMs) / 1000));

@@ -16,6 +16,9 @@ export interface BerthdOptions {
   readonly poolSize: number | undefined;
   /** Host memory no virtual machine may take, MiB; absent: the runtime's own default. */
   readonly reserveMib: number | undefined;
+  /** Logs of containers that ask for nothing else, as dockerd's options of the same name. */
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
 }
 
 /** Throws a TypeError with a sentence when the command line makes no sense. */
@@ -31,6 +34,8 @@ export function parseOptions(argv: readonly string[]): BerthdOptions {
       acceleration: { type: 'string', default: 'auto' },
       'pool-size': { type: 'string' },
       'reserve-mib': { type: 'string' },
+      'log-driver': { type: 'string', default: 'json-file' },
+      'log-opt': { type: 'string', multiple: true, default: [] },
     },
   });
   if (!/^[a-z][a-z0-9]{0,5}$/.test(values.prefix)) throw new TypeError('--prefix takes 1 to 6 of a-z and 0-9, a letter first');
@@ -45,7 +50,15 @@ export function parseOptions(argv: readonly string[]): BerthdOptions {
     acceleration,
     poolSize: values['pool-size'] === undefined ? undefined : wholeNumber('--pool-size', values['pool-size']),
     reserveMib: values['reserve-mib'] === undefined ? undefined : wholeNumber('--reserve-mib', values['reserve-mib']),
+    logDriver: values['log-driver'],
+    logOptions: Object.fromEntries(values['log-opt'].map(nameAndValue)),
   };
+}
+
+function nameAndValue(text: string): [string, string] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new TypeError('--log-opt takes NAME=VALUE, such as max-size=10m');
+  return [text.slice(0, equals), text.slice(equals + 1)];
 }
 
 function wholeNumber(name: string, text: string): number {

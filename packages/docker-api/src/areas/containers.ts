@@ -32,7 +32,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     const minor = requestMinor(request.raw);
     const image = engine.images.get(body.Image);
     requirePlatform(image, body.Image, query.text('platform'));
-    const mapped = mapContainer(body, name, image, engine, minor);
+    const mapped = mapContainer(body, name, image, engine, { minor, logDefaults: context.logDefaults });
     const made = await engine.createContainer(mapped.container).catch((error: unknown) => {
       // To the CLI a create that answers 404 means that the image has to be pulled.
       if (isFault(error) && error.kind === 'not-found' && error.code !== 'image-not-found') {

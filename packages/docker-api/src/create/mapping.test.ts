@@ -27,7 +27,7 @@ function imageOf(config: ImageProcessDefaults): Image {
 
 function map(body: Record<string, unknown>, config: ImageProcessDefaults = { Cmd: ['sh'] }, minor = 50): NewContainer & { warnings: readonly string[] } {
   const request = readJson(createContainerSchema, JSON.stringify({ Image: 'i', ...body }));
-  const mapped = mapContainer(request, '', imageOf(config), engine, minor);
+  const mapped = mapContainer(request, '', imageOf(config), engine, { minor });
   return { ...mapped.container, warnings: mapped.warnings };
 }
 

@@ -5,6 +5,7 @@ import type { Image } from '@berth/images';
 import { invalid } from '../faults.ts';
 import { capabilitiesFor } from './capabilities.ts';
 import { limitsFor } from './limits.ts';
+import { jsonFileDefaults, logFor, type LogDefaults } from './logging.ts';
 import { tmpfsMounts } from './mounts.ts';
 import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
 import { judgeOptions } from './option-table.ts';
@@ -17,10 +18,17 @@ export interface Mapped {
 }
 
 /** What `docker create` says, as the engine understands it. Everything that is wrong or missing is said here, before anything is made. */
-export function mapContainer(request: CreateContainerRequest, name: string, image: Image, engine: Engine, minor: number): Mapped {
+export function mapContainer(
+  request: CreateContainerRequest,
+  name: string,
+  image: Image,
+  engine: Engine,
+  { minor, logDefaults = jsonFileDefaults }: { minor: number; logDefaults?: LogDefaults },
+): Mapped {
   const host = request.HostConfig ?? hostConfigSchema.parse({});
   const facts = engine.facts();
   const warnings = judgeOptions(request, host);
+  const log = logFor(host, logDefaults);
   const defaults = image.configuration.config ?? {};
   const process = mergeProcess(request, defaults);
   const { requests: ports, exposed } = portsFor(host, process.exposedPorts);
@@ -70,9 +78,18 @@ export function mapContainer(request: CreateContainerRequest, name: string, imag
       dnsSearch: host.DnsSearch,
       dnsOptions: host.DnsOptions,
       ports: networks.length === 0 ? [] : ports,
+      log: log.settings,
       autoRemove: host.AutoRemove,
       networks,
-      personality: { ...personalityOf(request, { ...host, NetworkMode: modeNetwork(host.NetworkMode) }, process, exposed, runtime) },
+      personality: {
+        ...personalityOf(
+          request,
+          { ...host, NetworkMode: modeNetwork(host.NetworkMode), LogConfig: { Type: log.type, Config: log.options } },
+          process,
+          exposed,
+          runtime,
+        ),
+      },
     },
   };
 }

@@ -80,7 +80,7 @@ export const hostConfigTable: readonly HostRow[] = [
   acted('Runtime', '--runtime', 'names a Berth runtime (`microvm`) instead of an OCI runtime'),
   acted('NetworkMode', '--network', '`host` and `container:…` are refused: ' + ownMachine),
   acted('Annotations', '--annotation', 'kept and shown'),
-  acted('LogConfig', '--log-driver, --log-opt', 'json-file only; its options are kept and shown, without effect'),
+  acted('LogConfig', '--log-driver, --log-opt', 'json-file, local and none, with rotation; wrong options are refused at create rather than at start'),
   acted('SecurityOpt', '--security-opt', 'no-new-privileges acts; switching off seccomp, AppArmor or SELinux is harmless; profiles are refused'),
   acted('RestartPolicy', '--restart', '`no` only; other policies are refused until Berth restarts containers'),
   acted('Mounts', '--mount', 'type=tmpfs only: ' + laterVolumes),
@@ -165,7 +165,6 @@ export function judgeOptions(request: CreateContainerRequest, host: HostConfigRe
   const test = request.Healthcheck?.Test ?? [];
   if (test.length > 0 && test[0] !== 'NONE') throw notYet('A health check (--health-cmd) is', 'leave it out, or say --no-healthcheck');
   if (Object.keys(request.Volumes).length > 0) throw notYet('-v is', laterVolumes);
-  judgeLog(host);
   judgeRestart(host);
   judgeSecurity(host);
   if (!['', 'default'].includes(host.Isolation)) throw invalid('isolation-invalid', `Invalid isolation: "${host.Isolation}"`);
@@ -173,14 +172,6 @@ export function judgeOptions(request: CreateContainerRequest, host: HostConfigRe
     if (mount.Type !== 'tmpfs') throw notYet(`--mount type=${mount.Type || 'volume'} is`, laterVolumes);
   }
   return warnings;
-}
-
-function judgeLog(host: HostConfigRequest): void {
-  const type = host.LogConfig?.Type ?? '';
-  if (type === '' || type === 'json-file') return;
-  const known = ['none', 'local', 'syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk', 'gcplogs', 'etwlogs', 'logentries'];
-  if (known.includes(type)) throw notYet(`--log-driver ${type} is`, 'logs are kept as json-file keeps them');
-  throw invalid('log-driver-unknown', `error looking up logging plugin ${type}: plugin "${type}" not found`);
 }
 
 function judgeRestart(host: HostConfigRequest): void {

@@ -39,7 +39,9 @@ async function live(directory: string, ledger: Ledger, lifeMs: number, whileOpen
 
 async function linesOf(t: TestEngine, id: string): Promise<string[]> {
   const parts: Buffer[] = [];
-  for await (const { data } of t.engine.logs(id, { stdout: true, stderr: true, follow: false, signal: AbortSignal.timeout(10_000) })) parts.push(data);
+  for await (const lines of t.engine.logs(id, { stdout: true, stderr: true, follow: false, signal: AbortSignal.timeout(10_000) })) {
+    for (const { data } of lines) parts.push(data);
+  }
   return Buffer.concat(parts).toString().trimEnd().split('\n');
 }
 
