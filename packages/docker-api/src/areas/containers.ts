@@ -12,7 +12,8 @@ import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { inspectView } from '../view/container-inspect.ts';
 import { summaryView } from '../view/container-summary.ts';
-import { topView } from '../view/top.ts';
+import { readPsArguments } from '../view/ps/arguments.ts';
+import { topView } from '../view/ps/top.ts';
 
 type WithId = { Params: { id: string } };
 
@@ -58,8 +59,10 @@ export function containerArea(app: FastifyInstance, context: Context): void {
   });
 
   app.get<WithId>('/containers/:id/top', async (request) => {
+    const ps = readPsArguments(new Query(request).text('ps_args') || '-ef');
     const rows = await engine.processes(request.params.id);
-    return topView(rows, new Query(request).text('ps_args') || '-ef', Date.now());
+    const wantsMemory = ps.columns.some(({ title }) => title === '%MEM');
+    return topView(rows, ps, { nowMs: Date.now(), memoryBytes: wantsMemory ? (await engine.statistics(request.params.id)).memoryLimitBytes : 0 });
   });
 
   app.post<WithId>('/containers/:id/start', async (request, reply) => {

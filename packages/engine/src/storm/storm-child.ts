@@ -53,7 +53,13 @@ async function run(kind: 'counter' | 'short' | 'rm'): Promise<void> {
   const code = kind === 'counter' ? 0 : randomInt(1, 100);
   const script = kind === 'counter' ? counting : `echo ${code}; sleep 0.0${randomInt(10)}; exit ${code}`;
   const { id } = await engine.createContainer(
-    t.container(['sh', '-c', script], { labels: { kind, code: String(code) }, autoRemove: kind === 'rm', stopTimeoutSeconds: 1 }),
+    t.container(['sh', '-c', script], {
+      labels: { kind, code: String(code) },
+      autoRemove: kind === 'rm',
+      stopTimeoutSeconds: 1,
+      // Every other counter's log is rotated while the daemon dies.
+      ...(randomInt(2) === 0 ? {} : { log: { driver: 'json-file', maxBytes: 4000, maxFiles: 4, compress: randomInt(2) === 0 } }),
+    }),
   );
   tell({ created: id, kind, code });
   await act('start', id, () => engine.startContainer(id));
