@@ -16,8 +16,9 @@ import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog 
 import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import { createExec, type Exec } from './exec.ts';
-import { attachPaused, engineClosed, execNotFound, logsUnreadable, notRunning } from './faults.ts';
+import { attachPaused, engineClosed, execNotFound, isRestarting, logsUnreadable, notRunning } from './faults.ts';
 import { killContainer } from './kill.ts';
+import { Lanes } from './lanes.ts';
 import { isAlive } from './lifecycle.ts';
 import { readLogs } from './log/logs.ts';
 import { NetworkTable } from './network-table.ts';
@@ -41,6 +42,7 @@ import type {
 } from './port.ts';
 import { reconcile } from './reconcile.ts';
 import { Registry } from './registry.ts';
+import { scheduleRestart } from './restart.ts';
 import { removeContainer } from './remove.ts';
 import { renameContainer } from './rename.ts';
 import { Rows } from './rows.ts';
@@ -50,6 +52,7 @@ import { containerView, networkView } from './views.ts';
 import type { Waited } from './waits.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
+const RESTARTS_AT_ONCE = 4;
 
 export interface ContainerEngineOptions {
   /** The VCH's name: `default`. */
@@ -97,6 +100,8 @@ export class ContainerEngine implements Engine {
       log: options.log,
       limits: { ...defaultLimits, ...options.limits },
       stateDirectory: options.stateDirectory,
+      restarts: new Lanes(RESTARTS_AT_ONCE),
+      restartLater: (container, delayMs) => scheduleRestart(this.#deps, container, delayMs),
       closing: this.#closing.signal,
     };
     this.#networks = new Networks(this.#deps);
@@ -109,6 +114,7 @@ export class ContainerEngine implements Engine {
     engine.#id = await engine.#deps.rows.fact('installation', newId);
     await reconcile(engine.#deps, signal);
     await engine.#networks.makePredefined();
+    for (const container of engine.#deps.registry.all()) if (container.state.phase === 'restarting') scheduleRestart(engine.#deps, container, 0);
     return engine;
   }
 
@@ -158,7 +164,8 @@ export class ContainerEngine implements Engine {
 
   async waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<Waited> {
     const container = this.#deps.registry.find(reference);
-    if (condition === 'not-running' && !isAlive(container.state.phase) && container.starting === undefined) {
+    const { phase } = container.state;
+    if (condition === 'not-running' && !isAlive(phase) && phase !== 'restarting' && container.starting === undefined) {
       return { exitCode: container.state.exitCode };
     }
     return await container.waits.wait(condition, signal);
@@ -294,7 +301,7 @@ export class ContainerEngine implements Engine {
 
   /** Stops every running container, as `docker stop` does, all at once. For an operator who ends Berth altogether. */
   async stopAll(): Promise<void> {
-    const running = this.#deps.registry.all().filter((container) => container.current !== undefined);
+    const running = this.#deps.registry.all().filter((container) => container.current !== undefined || container.state.phase === 'restarting');
     await Promise.allSettled(running.map((container) => stopContainer(this.#deps, container, {})));
   }
 
@@ -306,6 +313,7 @@ export class ContainerEngine implements Engine {
 
   #run(reference: string): Run {
     const container = this.#deps.registry.find(reference);
+    if (container.state.phase === 'restarting') throw isRestarting(container.id);
     if (container.current === undefined) throw notRunning(container.id);
     return container.current;
   }

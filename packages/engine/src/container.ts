@@ -36,6 +36,16 @@ export function logPath(stateDirectory: string, id: string): string {
   return join(stateDirectory, 'logs', `${id}.log`);
 }
 
+/** What the engine keeps of how it looks after a container, beside its state. */
+export interface Supervision {
+  /** Somebody stopped or killed it: no policy restarts it. Until it is started again. */
+  readonly stopRequested: boolean;
+  /** What was waited before the latest restart; 0: none yet. */
+  readonly backOffMs: number;
+}
+
+export const unsupervised: Supervision = { stopRequested: false, backOffMs: 0 };
+
 export const initialState: ContainerState = {
   phase: 'created',
   pid: 0,
@@ -56,6 +66,7 @@ export class Container {
   /** Number of the run that is, or was last; also counts starts that failed. */
   run = 0;
   restartCount = 0;
+  supervision: Supervision = unsupervised;
   endpoints: readonly EndpointSettings[] = [];
   publications: readonly PortPublication[] = [];
 
@@ -63,6 +74,8 @@ export class Container {
   current: Run | undefined;
   /** Aborts a start in progress. */
   starting: AbortController | undefined;
+  /** Ends the wait for a restart. */
+  restarting: AbortController | undefined;
   /** How many operations (a removal, a restart) keep an exit from removing it. */
   keep = 0;
   /** A removal was asked for and is under way. */

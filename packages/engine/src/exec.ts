@@ -5,7 +5,7 @@ import { Channel } from './channel.ts';
 import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
-import { execEnded, execStarted, notRunning, paused } from './faults.ts';
+import { execEnded, execStarted, isRestarting, notRunning, paused } from './faults.ts';
 import type { Attachment, ExecView, NewExec } from './port.ts';
 import { startFailure } from './start-failure.ts';
 
@@ -24,6 +24,7 @@ export function createExec(deps: Deps, container: Container, request: NewExec): 
 }
 
 function runOf(container: Container): Run {
+  if (container.state.phase === 'restarting') throw isRestarting(container.id);
   if (container.current === undefined) throw notRunning(container.id);
   if (container.state.phase === 'paused') throw paused(container.id);
   return container.current;

@@ -20,14 +20,15 @@ export const alreadyStopped = () => new Fault('unchanged', 'already-stopped', 'c
 export const startPaused = () => new Fault('conflict', 'paused', 'cannot start a paused container, try unpause instead');
 export const startRemoving = () => new Fault('conflict', 'removing', 'container is marked for removal and cannot be started');
 export const notRunning = (id: string) => new Fault('conflict', 'not-running', `container ${id} is not running`);
+export const isRestarting = (id: string) => new Fault('conflict', 'restarting', `Container ${id} is restarting, wait until the container is running`);
 export const killNotRunning = (reference: string, id: string) =>
   new Fault('conflict', 'not-running', `cannot kill container: ${reference}: container ${id} is not running`);
 export const paused = (id: string) => new Fault('conflict', 'paused', `container ${id} is paused, unpause the container before exec`);
 export const attachPaused = () => new Fault('conflict', 'paused', 'container is paused, unpause the container before attach');
 export const alreadyPaused = (id: string) => new Fault('conflict', 'already-paused', `container ${id} is already paused`);
 export const notPaused = (id: string) => new Fault('conflict', 'not-paused', `Container ${id} is not paused`);
-export const removeRunning = (name: string) =>
-  new Fault('conflict', 'running', `cannot remove container "/${name}": container is running: stop the container before removing or force remove`);
+export const removeRunning = (name: string, phase: 'running' | 'restarting' = 'running') =>
+  new Fault('conflict', phase, `cannot remove container "/${name}": container is ${phase}: stop the container before removing or force remove`);
 export const removePaused = (name: string) =>
   new Fault('conflict', 'paused', `cannot remove container "/${name}": container is paused and must be unpaused first`);
 export const removalInProgress = (reference: string) => new Fault('conflict', 'removing', `removal of container ${reference} is already in progress`);

@@ -1,6 +1,7 @@
 /** The engine as the API edges see it. Everything that changes something is done when its promise resolves. */
 import type { Images } from '@berth/images';
 import type { NetworkDefinition, EndpointDefinition, PortPublication, PortRequest } from '@berth/network';
+import type { RestartPolicy } from './restart-policy.ts';
 import type { LogSettings } from './log/limits.ts';
 import type { Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
 
@@ -41,6 +42,8 @@ export interface ContainerDefinition {
   readonly memorySwapBytes?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  /** Absent: never. May be changed by an update. */
+  readonly restart?: RestartPolicy;
   /** Absent: kept whole. */
   readonly log?: LogSettings;
   /** `name:address` lines for /etc/hosts (`--add-host`). */

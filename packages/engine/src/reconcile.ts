@@ -2,13 +2,14 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Runtime } from '@berth/runtime';
 import { bounded } from './bounded.ts';
-import { Container, logPath } from './container.ts';
+import { Container, logPath, unsupervised } from './container.ts';
 import { warm } from './create.ts';
 import type { Deps } from './deps.ts';
 import { announce, publish } from './endpoints.ts';
-import { isAlive } from './lifecycle.ts';
+import { isAlive, next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
 import type { Intent } from './rows.ts';
+import { neverRestart, startsWithDaemon } from './restart-policy.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { save } from './save.ts';
 
@@ -25,8 +26,8 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
   for (const network of await deps.rows.networks()) deps.networks.add(network);
   const containers = stored.map((row) => {
     const container = new Container(row.definition, deps.stateDirectory, deps.clock);
-    const { state, run, restartCount, endpoints, publications } = row;
-    Object.assign(container, { state, run, restartCount, endpoints, publications });
+    const { state, run, restartCount, supervision, endpoints, publications } = row;
+    Object.assign(container, { state, run, restartCount, supervision, endpoints, publications });
     deps.registry.add(container);
     return { container, intent: row.intent };
   });
@@ -73,6 +74,7 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     await leaveNetworks(deps, container);
     container.log.endRun(container.run);
     if (wasAlive) container.state = { ...state, phase: 'exited', pid: 0, exitCode: 255, error: LOST, finishedAtMs: deps.clock.nowMs() };
+    markDue(container);
     await save(deps, container, '');
     if (container.definition.autoRemove) await removeNow(deps, container);
     return;
@@ -80,7 +82,22 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
   const unremoved = container.definition.autoRemove && state.phase === 'exited';
   if (state.phase === 'removing' || state.phase === 'dead' || unremoved) await removeNow(deps, container);
+  else if (markDue(container)) await save(deps, container, '');
   else if (state.phase === 'created') warmIfPossible(deps, container);
+}
+
+/** Containers that start with the daemon are to be restarted, but for those that never ran. */
+function markDue(container: Container): boolean {
+  const { state, definition, restartCount, supervision } = container;
+  const { restart = neverRestart } = definition;
+  if (state.startedAtMs === 0 || state.phase === 'restarting' || !startsWithDaemon(restart, { exitCode: state.exitCode, restartCount, ...supervision }))
+    return false;
+  const phase = next(state.phase, 'restart-due');
+  if (phase === undefined) return false;
+  container.state = { ...state, phase };
+  container.restartCount = 0;
+  container.supervision = unsupervised;
+  return true;
 }
 
 function warmIfPossible(deps: Deps, container: Container): void {

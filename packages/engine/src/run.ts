@@ -6,6 +6,7 @@ import { emitContainer, emitNetwork } from './emit.ts';
 import { active, free } from './endpoints.ts';
 import { next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
+import { neverRestart, restartDelayMs, restartsAfterExit } from './restart-policy.ts';
 import { save } from './save.ts';
 
 /** Takes charge of a process that runs: its exit will be dealt with in the container's queue. */
@@ -28,12 +29,20 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   const left = active(deps, container);
   const published = container.publications.length > 0;
   const remove = container.definition.autoRemove && container.keep === 0;
+  const { supervision, restartCount } = container;
+  const { exitCode } = status;
+  const again = container.keep === 0 && restartsAfterExit(container.definition.restart ?? neverRestart, { exitCode, restartCount, ...supervision });
+  if (again) {
+    const ranMs = status.finishedAtMs - container.state.startedAtMs;
+    container.supervision = { ...supervision, backOffMs: restartDelayMs(supervision.backOffMs, ranMs) };
+    container.restartCount = restartCount + 1;
+  }
   container.current = undefined;
   container.endpoints = container.endpoints.map((settings) => free(deps, settings));
   container.publications = [];
   container.state = {
     ...container.state,
-    phase: remove ? 'removing' : (next(container.state.phase, 'exited') ?? container.state.phase),
+    phase: remove ? 'removing' : (next(container.state.phase, again ? 'restart-due' : 'exited') ?? container.state.phase),
     pid: 0,
     exitCode: status.exitCode,
     oomKilled: status.oomKilled,
@@ -58,6 +67,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
     deps.log.error({ err: error, container: container.id }, 'what is left of a container could not be ended'),
   );
   if (remove) await removeNow(deps, container);
+  if (again) deps.restartLater(container, container.supervision.backOffMs);
 }
 
 /** Gives back addresses, names and ports. In memory, but for the ports; never throws. */

@@ -4,6 +4,6 @@ import type { Intent } from './rows.ts';
 
 /** Commits what may change of a container, as it is in memory now. */
 export async function save(deps: Deps, container: Container, intent: Intent): Promise<void> {
-  const { id, state, run, restartCount, endpoints, publications } = container;
-  await deps.rows.update(id, { state, intent, run, restartCount, endpoints, publications });
+  const { id, state, run, restartCount, supervision, endpoints, publications } = container;
+  await deps.rows.update(id, { state, intent, run, restartCount, supervision, endpoints, publications });
 }

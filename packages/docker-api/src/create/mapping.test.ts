@@ -197,8 +197,13 @@ test('every HostConfig field has its row, and each refused one refuses aloud', (
 
 test('what is refused beside the table', () => {
   const refusals: [Record<string, unknown>, string][] = [
-    [{ HostConfig: { RestartPolicy: { Name: 'always' } } }, 'unsupported'],
     [{ HostConfig: { RestartPolicy: { Name: 'nope' } } }, 'invalid'],
+    [{ HostConfig: { RestartPolicy: { Name: 'always', MaximumRetryCount: 3 } } }, 'invalid'],
+    [{ HostConfig: { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: -1 } } }, 'invalid'],
+    [{ HostConfig: { RestartPolicy: { Name: 'always' }, AutoRemove: true } }, 'invalid'],
+    [{ HostConfig: { LogConfig: { Type: 'json-file', Config: { nope: '1' } } } }, 'invalid'],
+    [{ HostConfig: { LogConfig: { Type: 'local', Config: { 'max-file': '1' } } } }, 'invalid'],
+    [{ HostConfig: { LogConfig: { Type: '', Config: { compress: 'true' } } } }, 'invalid'],
     [{ HostConfig: { LogConfig: { Type: 'syslog' } } }, 'unsupported'],
     [{ HostConfig: { LogConfig: { Type: 'nope' } } }, 'invalid'],
     [{ HostConfig: { SecurityOpt: ['nope'] } }, 'invalid'],
@@ -215,4 +220,33 @@ test('what is refused beside the table', () => {
   );
   assert.match(map({}, { Cmd: ['x'], Volumes: { '/data': {} } }).warnings[0] ?? '', /declares volumes \(\/data\)/);
   assert.match(map({}, { Cmd: ['x'], Healthcheck: { Test: ['CMD', 'true'] } }).warnings[0] ?? '', /health check/);
+});
+
+test('logs: drivers, sizes in thousands, and what the daemon was told for all', () => {
+  const log = (Type: string, Config: Record<string, string>) => host({ LogConfig: { Type, Config } }).log;
+  assert.deepEqual(log('', {}), { driver: 'json-file', maxFiles: 1, compress: false });
+  assert.deepEqual(log('json-file', { 'max-size': '1.5m', 'max-file': '3', compress: 'true', mode: 'non-blocking' }), {
+    driver: 'json-file',
+    maxBytes: 1_500_000,
+    maxFiles: 3,
+    compress: true,
+  });
+  assert.deepEqual(log('local', {}), { driver: 'local', maxBytes: 20_000_000, maxFiles: 5, compress: true });
+  assert.equal(log('none', { any: 'thing' })?.driver, 'none');
+  assert.throws(() => log('', { 'max-size': '-1' }), { message: "failed to initialize logging driver: invalid size: '-1'" });
+  assert.throws(() => log('json-file', { 'max-buffer-size': '1m' }), { message: /only supported with 'mode=non-blocking'/ });
+
+  const request = readJson(createContainerSchema, JSON.stringify({ Image: 'i', HostConfig: { LogConfig: { Type: '', Config: { 'max-file': '2' } } } }));
+  const logDefaults = { driver: 'json-file', options: { 'max-size': '10k' } };
+  const mapped = mapContainer(request, '', imageOf({ Cmd: ['sh'] }), engine, { minor: 50, logDefaults });
+  assert.deepEqual(mapped.container.log, { driver: 'json-file', maxBytes: 10_000, maxFiles: 2, compress: false });
+  assert.deepEqual((mapped.container.personality['HostConfig'] as { LogConfig: unknown }).LogConfig, {
+    Type: 'json-file',
+    Config: { 'max-size': '10k', 'max-file': '2' },
+  });
+});
+
+test('restart policies', () => {
+  assert.deepEqual(host({}).restart, { name: 'no', maximumRetries: 0 });
+  assert.deepEqual(host({ RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } }).restart, { name: 'on-failure', maximumRetries: 3 });
 });

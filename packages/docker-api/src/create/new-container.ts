@@ -10,6 +10,7 @@ import { tmpfsMounts } from './mounts.ts';
 import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
 import { judgeOptions } from './option-table.ts';
 import { personalityOf } from './personality.ts';
+import { restartPolicy } from './restart.ts';
 import { mergeProcess, processEnv } from './process-config.ts';
 
 export interface Mapped {
@@ -78,6 +79,7 @@ export function mapContainer(
       dnsSearch: host.DnsSearch,
       dnsOptions: host.DnsOptions,
       ports: networks.length === 0 ? [] : ports,
+      restart: restartPolicy(host.RestartPolicy, { autoRemove: host.AutoRemove }),
       log: log.settings,
       autoRemove: host.AutoRemove,
       networks,

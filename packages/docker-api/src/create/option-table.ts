@@ -82,7 +82,7 @@ export const hostConfigTable: readonly HostRow[] = [
   acted('Annotations', '--annotation', 'kept and shown'),
   acted('LogConfig', '--log-driver, --log-opt', 'json-file, local and none, with rotation; wrong options are refused at create rather than at start'),
   acted('SecurityOpt', '--security-opt', 'no-new-privileges acts; switching off seccomp, AppArmor or SELinux is harmless; profiles are refused'),
-  acted('RestartPolicy', '--restart', '`no` only; other policies are refused until Berth restarts containers'),
+  acted('RestartPolicy', '--restart', 'only the stop signal and KILL count as stopped by hand, where dockerd takes any signal for that'),
   acted('Mounts', '--mount', 'type=tmpfs only: ' + laterVolumes),
   harmless('ContainerIDFile', '--cidfile', 'written by the client'),
   harmless('ConsoleSize', '', 'the client sends the size of its terminal after the start'),
@@ -165,23 +165,12 @@ export function judgeOptions(request: CreateContainerRequest, host: HostConfigRe
   const test = request.Healthcheck?.Test ?? [];
   if (test.length > 0 && test[0] !== 'NONE') throw notYet('A health check (--health-cmd) is', 'leave it out, or say --no-healthcheck');
   if (Object.keys(request.Volumes).length > 0) throw notYet('-v is', laterVolumes);
-  judgeRestart(host);
   judgeSecurity(host);
   if (!['', 'default'].includes(host.Isolation)) throw invalid('isolation-invalid', `Invalid isolation: "${host.Isolation}"`);
   for (const mount of host.Mounts) {
     if (mount.Type !== 'tmpfs') throw notYet(`--mount type=${mount.Type || 'volume'} is`, laterVolumes);
   }
   return warnings;
-}
-
-function judgeRestart(host: HostConfigRequest): void {
-  const policy = host.RestartPolicy?.Name ?? '';
-  if (policy === '' || policy === 'no') return;
-  if (['always', 'unless-stopped', 'on-failure'].includes(policy)) {
-    if (host.AutoRemove) throw invalid('restart-conflict', "can't create 'AutoRemove' container with restart policy");
-    throw notYet(`--restart ${policy} is`, 'a container that ends stays ended until it is started again');
-  }
-  throw invalid('restart-invalid', `invalid restart policy: unknown policy '${policy}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
 }
 
 const harmlessSecurity =
