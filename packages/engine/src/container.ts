@@ -3,6 +3,7 @@ import type { EndpointDefinition, PortPublication } from '@berth/network';
 import type { ExitStatus, RunningContainer } from '@berth/runtime';
 import type { Clock } from './clock.ts';
 import type { Exec } from './exec.ts';
+import type { HealthState } from './health-state.ts';
 import { unlimitedLog } from './log/limits.ts';
 import { LogFile } from './log/log-file.ts';
 import type { ContainerDefinition, ContainerState } from './port.ts';
@@ -42,6 +43,7 @@ export interface Supervision {
   readonly stopRequested: boolean;
   /** What was waited before the latest restart; 0: none yet. */
   readonly backOffMs: number;
+  readonly health?: HealthState;
 }
 
 export const unsupervised: Supervision = { stopRequested: false, backOffMs: 0 };
@@ -74,6 +76,10 @@ export class Container {
   current: Run | undefined;
   /** Aborts a start in progress. */
   starting: AbortController | undefined;
+  /** What the latest probes found; committed when its status or its streak changes. */
+  health: HealthState | undefined;
+  /** Ends the probing. */
+  watching: AbortController | undefined;
   /** Ends the wait for a restart. */
   restarting: AbortController | undefined;
   /** How many operations (a removal, a restart) keep an exit from removing it. */

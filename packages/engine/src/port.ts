@@ -1,6 +1,7 @@
 /** The engine as the API edges see it. Everything that changes something is done when its promise resolves. */
 import type { Images } from '@berth/images';
 import type { NetworkDefinition, EndpointDefinition, PortPublication, PortRequest } from '@berth/network';
+import type { HealthCheck, HealthState } from './health-state.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 import type { LogSettings } from './log/limits.ts';
 import type { Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
@@ -42,6 +43,8 @@ export interface ContainerDefinition {
   readonly memorySwapBytes?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  /** Absent: nobody looks. */
+  readonly health?: HealthCheck;
   /** Absent: never. May be changed by an update. */
   readonly restart?: RestartPolicy;
   /** Absent: kept whole. */
@@ -95,6 +98,8 @@ export interface ContainerView {
   /** Concrete bindings while it runs. */
   readonly publications: readonly PortPublication[];
   readonly restartCount: number;
+  /** Absent without a health check, and before the first start. */
+  readonly health?: HealthState;
   readonly execIds: readonly string[];
   readonly logPath: string;
 }

@@ -27,7 +27,8 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
   const containers = stored.map((row) => {
     const container = new Container(row.definition, deps.stateDirectory, deps.clock);
     const { state, run, restartCount, supervision, endpoints, publications } = row;
-    Object.assign(container, { state, run, restartCount, supervision, endpoints, publications });
+    const { health, ...rest } = supervision;
+    Object.assign(container, { state, run, restartCount, supervision: rest, health, endpoints, publications });
     deps.registry.add(container);
     return { container, intent: row.intent };
   });
@@ -135,7 +136,7 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime): Promis
     deps.log.error({ err: error, container: container.id }, 'ports could not be opened again');
     return [];
   });
-  beginRun(deps, container, running, run);
+  beginRun(deps, container, running, run, { isAdopted: true });
   // The row says what is wanted; killed between the two, the process may be in the other state.
   if (wasPaused) await bounded(running.pause(), deps.limits.callMs, 'freezing').catch(() => undefined);
   else await bounded(running.unpause(), deps.limits.callMs, 'thawing').catch(() => undefined);

@@ -4,17 +4,19 @@ import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitContainer, emitNetwork } from './emit.ts';
 import { active, free } from './endpoints.ts';
+import { beginHealth, endHealth } from './health.ts';
 import { next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
 import { neverRestart, restartDelayMs, restartsAfterExit } from './restart-policy.ts';
 import { save } from './save.ts';
 
 /** Takes charge of a process that runs: its exit will be dealt with in the container's queue. */
-export function beginRun(deps: Deps, container: Container, running: RunningContainer, number: number): void {
+export function beginRun(deps: Deps, container: Container, running: RunningContainer, number: number, { isAdopted = false } = {}): void {
   const ended = Promise.withResolvers<ExitStatus>();
   const run: Run = { number, running, ended: ended.promise, stdinClosed: false };
   container.current = run;
   container.renewBegun();
+  beginHealth(deps, container, run, { isAdopted });
   void running.exited.then((status) =>
     container.serial
       .run(() => endRun(deps, container, run, status))
@@ -38,6 +40,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
     container.restartCount = restartCount + 1;
   }
   container.current = undefined;
+  endHealth(container);
   container.endpoints = container.endpoints.map((settings) => free(deps, settings));
   container.publications = [];
   container.state = {

@@ -4,6 +4,7 @@ import type { Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { alreadyPaused, alreadyStopped, isRestarting, notPaused, notRunning } from './faults.ts';
 import { killRun, signalRun } from './kill.ts';
+import { endHealth, resumeHealth } from './health.ts';
 import { next } from './lifecycle.ts';
 import { save } from './save.ts';
 import { startContainer } from './start.ts';
@@ -58,11 +59,13 @@ export function pauseContainer(deps: Deps, container: Container): Promise<void> 
     const phase = next(state.phase, 'paused');
     if (phase === undefined) throw alreadyPaused(container.id);
     container.state = { ...state, phase };
+    endHealth(container);
     try {
       await save(deps, container, '');
       await bounded(current.running.pause(), deps.limits.callMs, 'freezing');
     } catch (error) {
       container.state = state;
+      resumeHealth(deps, container, current);
       await save(deps, container, '').catch(() => undefined);
       throw error;
     }
