@@ -210,7 +210,8 @@ test('what is refused beside the table', () => {
     [{ HostConfig: { SecurityOpt: ['seccomp={}'] } }, 'unsupported'],
     [{ HostConfig: { Mounts: [{ Type: 'bind', Source: '/a', Target: '/b' }] } }, 'unsupported'],
     [{ HostConfig: { Runtime: 'runc' } }, 'invalid'],
-    [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'unsupported'],
+    [{ Healthcheck: { Test: ['CMD', 'true'], Interval: 1000 } }, 'invalid'],
+    [{ Healthcheck: { Test: ['CMD', 'true'], Retries: -1 } }, 'invalid'],
     [{ Volumes: { '/data': {} } }, 'unsupported'],
   ];
   for (const [body, kind] of refusals) assert.throws(() => map(body), { kind }, JSON.stringify(body));
@@ -219,7 +220,6 @@ test('what is refused beside the table', () => {
     true,
   );
   assert.match(map({}, { Cmd: ['x'], Volumes: { '/data': {} } }).warnings[0] ?? '', /declares volumes \(\/data\)/);
-  assert.match(map({}, { Cmd: ['x'], Healthcheck: { Test: ['CMD', 'true'] } }).warnings[0] ?? '', /health check/);
 });
 
 test('logs: drivers, sizes in thousands, and what the daemon was told for all', () => {
@@ -249,4 +249,29 @@ test('logs: drivers, sizes in thousands, and what the daemon was told for all', 
 test('restart policies', () => {
   assert.deepEqual(host({}).restart, { name: 'no', maximumRetries: 0 });
   assert.deepEqual(host({ RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } }).restart, { name: 'on-failure', maximumRetries: 3 });
+});
+
+test('health checks: the request over the image, and the shell', () => {
+  const second = 1e9;
+  assert.equal(map({}).health, undefined);
+  assert.deepEqual(map({ Healthcheck: { Test: ['CMD-SHELL', 'a b'], Interval: 2 * second, Retries: 1 } }).health, {
+    args: ['/bin/sh', '-c', 'a b'],
+    intervalMs: 2000,
+    timeoutMs: 30_000,
+    startPeriodMs: 0,
+    startIntervalMs: 5000,
+    retries: 1,
+  });
+  const image = { Cmd: ['x'], Shell: ['/bin/bash', '-ec'], Healthcheck: { Test: ['CMD-SHELL', 'probe'], Timeout: second, StartPeriod: 3 * second } };
+  const inherited = map({ Healthcheck: { Interval: second } }, image);
+  assert.deepEqual([inherited.health?.args, inherited.health?.intervalMs, inherited.health?.timeoutMs], [['/bin/bash', '-ec', 'probe'], 1000, 1000]);
+  assert.deepEqual((inherited.personality['Config'] as Record<string, unknown>)['Healthcheck'], {
+    Test: ['CMD-SHELL', 'probe'],
+    Interval: second,
+    Timeout: second,
+    StartPeriod: 3 * second,
+  });
+  assert.deepEqual(map({ Healthcheck: { Test: ['CMD', 'true', 'x'] } }, image).health?.args, ['true', 'x']);
+  assert.equal(map({ Healthcheck: { Test: ['NONE'] } }, image).health, undefined);
+  assert.equal(map({ Healthcheck: { Interval: second } }).health, undefined);
 });

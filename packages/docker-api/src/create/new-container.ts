@@ -4,6 +4,7 @@ import type { Engine, NewContainer } from '@berth/engine';
 import type { Image } from '@berth/images';
 import { invalid } from '../faults.ts';
 import { capabilitiesFor } from './capabilities.ts';
+import { healthFor } from './health.ts';
 import { limitsFor } from './limits.ts';
 import { jsonFileDefaults, logFor, type LogDefaults } from './logging.ts';
 import { tmpfsMounts } from './mounts.ts';
@@ -41,9 +42,7 @@ export function mapContainer(
   if (volumes.length > 0) {
     warnings.push(`The image declares volumes (${volumes.join(', ')}); Berth has no volumes yet, so they live in the container's writable layer`);
   }
-  if (imageHasHealthcheck(defaults) && request.Healthcheck?.Test[0] !== 'NONE') {
-    warnings.push('The image declares a health check; Berth does not run health checks yet');
-  }
+  const health = healthFor(request.Healthcheck, defaults, request.Shell);
   const { shmBytes, rlimits, ...limits } = limitsFor(host, facts.cpus);
   return {
     warnings,
@@ -80,6 +79,7 @@ export function mapContainer(
       dnsOptions: host.DnsOptions,
       ports: networks.length === 0 ? [] : ports,
       restart: restartPolicy(host.RestartPolicy, { autoRemove: host.AutoRemove }),
+      ...(health.check === undefined ? {} : { health: health.check }),
       log: log.settings,
       autoRemove: host.AutoRemove,
       networks,
@@ -90,6 +90,7 @@ export function mapContainer(
           process,
           exposed,
           runtime,
+          health.shown,
         ),
       },
     },
@@ -115,9 +116,4 @@ function runtimeFor(wanted: string, facts: ReturnType<Engine['facts']>): string 
 
 function gatewayOf(engine: Engine, network: string | undefined): string | undefined {
   return network === undefined ? undefined : engine.network(network).pools[0]?.gateway;
-}
-
-function imageHasHealthcheck(defaults: Readonly<Record<string, unknown>>): boolean {
-  const test = (defaults['Healthcheck'] as { Test?: unknown } | null | undefined)?.Test;
-  return Array.isArray(test) && test.length > 0 && test[0] !== 'NONE';
 }

@@ -16,6 +16,7 @@ export function personalityOf(
   process: ProcessConfig,
   exposed: readonly string[],
   runtime: string,
+  health?: Readonly<Record<string, unknown>>,
 ): Personality {
   return {
     Config: {
@@ -31,7 +32,7 @@ export function personalityOf(
       StdinOnce: request.StdinOnce,
       Env: process.env,
       Cmd: process.cmd ?? null,
-      ...(request.Healthcheck === undefined ? {} : { Healthcheck: { Test: request.Healthcheck.Test } }),
+      ...(health === undefined ? {} : { Healthcheck: health }),
       Image: request.Image,
       Volumes: null,
       WorkingDir: process.cwd,
