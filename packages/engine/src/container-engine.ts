@@ -26,6 +26,7 @@ import { Networks } from './networks.ts';
 import type {
   Attachment,
   AttachOptions,
+  ContainerChange,
   ContainerView,
   Engine,
   EngineEvent,
@@ -48,6 +49,7 @@ import { renameContainer } from './rename.ts';
 import { Rows } from './rows.ts';
 import { startContainer } from './start.ts';
 import { pauseContainer, restartContainer, stopContainer, unpauseContainer, type StopOptions } from './stop.ts';
+import { updateContainer } from './update.ts';
 import { containerView, networkView } from './views.ts';
 import type { Waited } from './waits.ts';
 
@@ -156,6 +158,10 @@ export class ContainerEngine implements Engine {
 
   renameContainer(reference: string, name: string): Promise<void> {
     return this.#accept(() => renameContainer(this.#deps, this.#deps.registry.find(reference), name));
+  }
+
+  updateContainer(reference: string, change: ContainerChange): Promise<void> {
+    return this.#accept(() => updateContainer(this.#deps, this.#deps.registry.find(reference), change));
   }
 
   removeContainer(reference: string, { force }: { force: boolean; volumes: boolean }): Promise<void> {

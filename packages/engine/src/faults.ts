@@ -35,6 +35,15 @@ export const removalInProgress = (reference: string) => new Fault('conflict', 'r
 export const wouldNotDie = (id: string) => new Fault('deadline', 'would-not-die', `container ${shortId(id)} could not be ended in time`);
 export const startAborted = (id: string) =>
   new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
+export const updateRemoving = (id: string) => new Fault('conflict', 'removing', `Container ${id} is marked for removal and cannot be "update".`);
+export const restartWithRemoval = () =>
+  new Fault('invalid', 'restart-conflict', 'Restart policy cannot be updated because AutoRemove is enabled for the container');
+export const limitBelowUse = (limitBytes: number, usedBytes: number) =>
+  new Fault(
+    'conflict',
+    'limit-below-use',
+    `its processes use ${Math.ceil(usedBytes / 2 ** 20)} MiB, which is more than a limit of ${Math.floor(limitBytes / 2 ** 20)} MiB`,
+  );
 export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
 
 export const logRotatedAway = () =>

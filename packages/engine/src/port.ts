@@ -4,9 +4,9 @@ import type { NetworkDefinition, EndpointDefinition, PortPublication, PortReques
 import type { HealthCheck, HealthState } from './health-state.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 import type { LogSettings } from './log/limits.ts';
-import type { Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { Limits, Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
 
-/** What is wanted: immutable after create, but for name and restart count. */
+/** What is wanted: immutable after create, but for the name and what an update changes. */
 export interface ContainerDefinition {
   readonly id: string;
   /** Without the leading slash. */
@@ -77,6 +77,14 @@ export type NewContainer = Omit<ContainerDefinition, 'id' | 'createdAtMs' | 'nam
   /** Empty: the first 12 digits of the id. */
   readonly hostname: string;
 };
+
+/** What an update changes: all limits at once, since one that is absent is none. */
+export interface ContainerChange {
+  readonly limits: Limits;
+  /** Absent: as it was. */
+  readonly restart?: RestartPolicy;
+  readonly personality: Readonly<Record<string, unknown>>;
+}
 
 export type ContainerPhase = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
@@ -228,6 +236,8 @@ export interface Engine extends AsyncDisposable {
   pauseContainer(reference: string): Promise<void>;
   unpauseContainer(reference: string): Promise<void>;
   renameContainer(reference: string, name: string): Promise<void>;
+  /** Running or not. Faults: `limit-below-use`, those of the runtime for what a running machine has no room for. */
+  updateContainer(reference: string, change: ContainerChange): Promise<void>;
   removeContainer(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   /** Registered at once, so that a wait sent before the start sees the exit. */
   waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<{ exitCode: number; error?: string }>;

@@ -12,6 +12,7 @@ import type { Intent } from './rows.ts';
 import { neverRestart, startsWithDaemon } from './restart-policy.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { save } from './save.ts';
+import { limitsOf } from './update.ts';
 
 const AT_ONCE = 8;
 const LOST = 'the container was lost while the daemon was not running';
@@ -70,7 +71,7 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   container.log.endedRun = wasAlive || intent === 'start' ? container.run - 1 : container.run;
 
   if (wasAlive || intent === 'start') {
-    if (present && (await adopt(deps, container, runtime))) return;
+    if (present && (await adopt(deps, container, runtime, intent))) return;
     if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
     await leaveNetworks(deps, container);
     container.log.endRun(container.run);
@@ -110,7 +111,7 @@ function warmIfPossible(deps: Deps, container: Container): void {
 }
 
 /** Takes up a container that runs, or whose end its runtime has kept. */
-async function adopt(deps: Deps, container: Container, runtime: Runtime): Promise<boolean> {
+async function adopt(deps: Deps, container: Container, runtime: Runtime, intent: Intent): Promise<boolean> {
   const { log, run, state } = container;
   log.retain();
   const running = await bounded(runtime.adopt(container.id, log.sink(run)), deps.limits.startMs, 'taking up the container').catch((error: unknown) => {
@@ -140,6 +141,11 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime): Promis
   // The row says what is wanted; killed between the two, the process may be in the other state.
   if (wasPaused) await bounded(running.pause(), deps.limits.callMs, 'freezing').catch(() => undefined);
   else await bounded(running.unpause(), deps.limits.callMs, 'thawing').catch(() => undefined);
+  if (intent === 'update') {
+    await bounded(running.updateLimits(limitsOf(container.definition)), deps.limits.callMs, 'changing the limits').catch((error: unknown) =>
+      deps.log.error({ err: error, container: container.id }, 'new limits did not reach a container; its next start has them'),
+    );
+  }
   const { openStdin, stdinOnce, terminal } = container.definition;
   if (openStdin && stdinOnce && !terminal && container.current !== undefined) {
     // The client that held it was connected to the daemon that is gone.

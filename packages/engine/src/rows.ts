@@ -20,7 +20,7 @@ export interface Stored {
 }
 
 /** What was begun and may be half-done. */
-export type Intent = '' | 'start';
+export type Intent = '' | 'start' | 'update';
 
 export interface StoredContainer extends Stored {
   readonly definition: ContainerDefinition;
@@ -60,6 +60,16 @@ export class Rows {
     await this.#store.db
       .updateTable('containers')
       .set({ name: definition.name, definition: JSON.stringify(definition), endpoints: JSON.stringify(endpoints) })
+      .where('id', '=', definition.id)
+      .execute();
+    await this.#store.flush();
+  }
+
+  /** What was asked for has changed, too. */
+  async redefine(definition: ContainerDefinition, stored: Stored): Promise<void> {
+    await this.#store.db
+      .updateTable('containers')
+      .set({ definition: JSON.stringify(definition), ...columns(stored) })
       .where('id', '=', definition.id)
       .execute();
     await this.#store.flush();

@@ -11,6 +11,7 @@ import { next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
 import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
+import { limitsOf } from './update.ts';
 
 /**
  * Starts a new run. When it resolves the process has been executed; when it rejects nothing is left of the attempt but its
@@ -140,12 +141,7 @@ function specification(deps: Deps, container: Container): ContainerSpec {
     files: managedFiles(deps, container),
     mounts: definition.mounts,
     sysctls: definition.sysctls,
-    limits: {
-      ...(definition.memoryBytes === undefined ? {} : { memoryBytes: definition.memoryBytes }),
-      ...(definition.memorySwapBytes === undefined ? {} : { memorySwapBytes: definition.memorySwapBytes }),
-      ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
-      ...(definition.pids === undefined ? {} : { pids: definition.pids }),
-    },
+    limits: limitsOf(definition),
     networks: nics(deps, container),
     init: definition.init,
     shmBytes: definition.shmBytes,

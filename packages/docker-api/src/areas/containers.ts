@@ -1,4 +1,4 @@
-import { createContainerSchema, parseSignal, requireSignal } from '@berth/docker-wire';
+import { createContainerSchema, hostConfigSchema, parseSignal, requireSignal } from '@berth/docker-wire';
 import { Fault, isFault } from '@berth/kit';
 import type { ContainerView } from '@berth/engine';
 import type { Image } from '@berth/images';
@@ -7,6 +7,7 @@ import { jsonBody } from '../body.ts';
 import { listContainers, pruneFilter } from '../container-filters.ts';
 import type { Context } from '../context.ts';
 import { checkedName, mapContainer } from '../create/new-container.ts';
+import { cannotUpdate, mapUpdate } from '../create/update.ts';
 import { invalid } from '../faults.ts';
 import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
@@ -119,6 +120,16 @@ export function containerArea(app: FastifyInstance, context: Context): void {
       throw new Fault(error.kind, error.code, `Error when allocating new name: ${error.message}`, { cause: error });
     }
     return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/update', async (request) => {
+    const body = await jsonBody(request, hostConfigSchema, 'UpdateConfig');
+    const view = engine.container(request.params.id);
+    const { change, warnings } = mapUpdate(body, view, engine.facts().cpus);
+    await engine.updateContainer(view.definition.id, change).catch((error: unknown) => {
+      throw cannotUpdate(view.definition.id, error);
+    });
+    return { Warnings: warnings };
   });
 
   app.post<WithId>('/containers/:id/resize', async (request, reply) => {

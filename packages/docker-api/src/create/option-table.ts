@@ -150,7 +150,7 @@ export const configTable: readonly OptionRow[] = [
 ];
 
 /** Refuses what is refused; gives the warnings for what is accepted without effect. */
-export function judgeOptions(request: CreateContainerRequest, host: HostConfigRequest): string[] {
+export function judgeHost(host: HostConfigRequest): string[] {
   const warnings: string[] = [];
   for (const row of hostConfigTable) {
     if (row.used?.(host) !== true) continue;
@@ -158,6 +158,12 @@ export function judgeOptions(request: CreateContainerRequest, host: HostConfigRe
     if (row.treatment === 'refused') throw notYet(`${name} is`, row.note);
     if (row.treatment === 'warned') warnings.push(`${name} has no effect here: ${row.note}`);
   }
+  return warnings;
+}
+
+/** The same for all of a create. */
+export function judgeOptions(request: CreateContainerRequest, host: HostConfigRequest): string[] {
+  const warnings = judgeHost(host);
   if (host.Privileged) {
     const at = warnings.findIndex((warning) => warning.startsWith('--privileged'));
     warnings[at] = '--privileged gives all capabilities inside the virtual machine of the container; it opens nothing of the host, its devices least of all';
