@@ -29,7 +29,7 @@ test('docker update: over what was there, and refused in the words of dockerd', 
   assert.equal((await update({ PidsLimit: 50 })).status, 200);
   assert.match((await update({ CpuShares: 512 })).text, /--cpu-shares has no effect here/);
   assert.match(await refused({ RestartPolicy: { Name: 'nope' } }), /invalid restart policy/);
-  assert.match(await refused({ CpusetCpus: '0' }), /--cpuset-cpus is not supported by Berth yet/);
+  assert.match(await refused({ CpusetCpus: '0' }), /--cpuset-cpus is not possible with Berth: it names CPUs of the host's/);
   assert.match(await refused({ Memory: 1 }), /Minimum memory limit allowed is 6MB/);
   assert.equal((await api.call('POST', '/containers/nosuch/update', { NanoCpus: 1e9 })).status, 404);
 
