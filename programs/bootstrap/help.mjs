@@ -21,7 +21,7 @@ const TEXTS = {
   npm start -- --detach
   docker context create berth --docker host=unix:///run/berth/default.sock
   docker --context berth run --rm -it busybox`,
-  start: `npm start -- [--detach] [--json]
+  start: `npm start -- [--detach] [--json] [--log-driver NAME] [--log-opt NAME=VALUE ...]
 
 Makes this machine ready and starts Berth. It says what is missing and installs just that: system packages by apt
 (without what they recommend, starting no service), npm packages, a Node 24 from npm if this one is older. Then it builds
@@ -30,6 +30,8 @@ already is not done again: a second start takes seconds.
 
   -d, --detach   return when ready; the daemon goes on in the background
   --json         print one JSON object when ready, nothing else
+  --log-driver   for containers that name none: json-file (the default), local or none
+  --log-opt      and their options, as dockerd's: without max-size=10m or the like a log grows as long as its container writes
 
 Which registries are talked to, and how (handed to the daemon: it keeps to them until it is stopped; repeatable)
   --registry-mirror URL         ask here first for names without a host

@@ -58,15 +58,16 @@ export function compatibilityDocument(): string {
 
 const smallPrint: readonly string[] = [
   'A container is a virtual machine: `State.Pid` is the pid of its machine, `docker top` shows pids inside it, and users other than root by number.',
-  '`docker top` knows `-ef` (the default) and `aux`, not other arguments of `ps`; VSZ and %MEM are not told.',
+  '`docker top` takes the arguments of `ps`, in its three styles; threads, and columns of the kernel that a machine does not report (`uss`, `unit`, signal masks, …), are refused.',
   'There is no network `host`; `bridge` and `none` are there.',
-  'Network names follow the rule of container names; dockerd takes any text.',
   'Network drivers other than `bridge`, IPv6, `--config-only`, `--scope swarm`, and options other than the MTU are refused.',
   '`docker stats` counts as control groups of version 2 do, inside the machine.',
   '`docker info` and `docker version` speak of Berth: isolation and verdict of each runtime stand under the storage driver, and software emulation is warned of.',
   'Broken requests are answered with 400 where dockerd 20.10 gave 500, as later versions do.',
   'Pulls and pushes are compared with dockerd in `test/registry`. A registry that answers wrongly, or sends its clients to internal addresses, is refused (`docs/design/registries.md`).',
-  'Log options (`--log-opt`) are kept and shown, without effect.',
+  'Sizes of logs count the bytes of records, as dockerd counts those of JSON: the same `max-size` keeps somewhat more here. What dockerd says of wrong log options at the start is said at create.',
+  'A restart policy regards SIGKILL and the stop signal as a stop by hand; dockerd any signal, so that there `docker kill -s HUP` switches restarts off.',
+  '`docker update` of a running container is refused when its machine has no room for the limit, or its processes use more than the limit; of a stopped one it never is.',
   '`docker build` finds the classic builder announced and is told that it is not there.',
 ];
 

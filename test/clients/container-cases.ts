@@ -52,6 +52,8 @@ export const containerCases: readonly Case[] = [
       'run --rm --ip 10.99.0.5 busybox true',
       'run --rm --network-alias x busybox true',
       'run --rm --pids-limit 50 busybox true',
+      ...['--oom-score-adj 2000', '--isolation hyperv', '--memory-reservation 10m -m 8m'].map((option) => `create ${option} busybox true`),
+      'run --rm --ipc nope busybox true',
       'run --rm -l a=b -l c busybox true',
     ],
   },
@@ -63,17 +65,18 @@ export const containerCases: readonly Case[] = [
         exitCode: 125,
         stderr: /--network host is not supported by berth yet/,
       }),
-      other('run --rm --pid host busybox true', 'a machine has processes of its own', { exitCode: 125, stderr: /--pid is not supported by berth yet/ }),
-      other('run --rm -v /tmp:/t busybox true', 'volumes come later', { exitCode: 125, stderr: /--volume is not supported by berth yet/ }),
-      other('run -d --restart always busybox sleep 100', 'restart policies come later', {
+      other('run --rm --pid host busybox true', 'a machine has processes of its own', {
         exitCode: 125,
-        stdout: /^$/,
-        stderr: /--restart always is not supported by berth yet/,
+        stderr: /--pid is not possible with berth: a virtual machine has processes of its own/,
       }),
-      other('run --rm --health-cmd true busybox true', 'health checks come later', { exitCode: 125, stderr: /health check .* not supported by berth yet/ }),
-      other('run --rm --cpuset-cpus 0 busybox true', 'a machine is not pinned to CPUs', {
+      other('run --rm -v /tmp:/t busybox true', 'volumes come later', { exitCode: 125, stderr: /--volume is not supported by berth yet/ }),
+      other('run --rm --cpuset-cpus 0 busybox true', 'a machine has CPUs of its own', {
         exitCode: 125,
-        stderr: /--cpuset-cpus is not supported by berth yet/,
+        stderr: /--cpuset-cpus is not possible with berth/,
+      }),
+      other('run --rm --device /dev/null busybox true', "a machine has none of the host's devices", {
+        exitCode: 125,
+        stderr: /--device is not possible with berth/,
       }),
       other('run --rm --privileged busybox true', 'harmless in a machine of its own, and dockerd cannot do it here', {
         exitCode: 0,

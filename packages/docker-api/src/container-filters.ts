@@ -57,7 +57,7 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerV
         filters.any('id', (value) => matchesName(`^${value}`, definition.id)) &&
         filters.any('name', (value) => matchesName(value, definition.name) || matchesName(value, `/${definition.name}`)) &&
         filters.any('status', (value) => value === state.phase) &&
-        filters.any('health', (value) => value === 'none') &&
+        filters.any('health', (value) => value === (view.health?.status ?? 'none')) &&
         filters.any('is-task', (value) => !['1', 'true'].includes(value)) &&
         filters.labels(definition.labels) &&
         (exited.length === 0 || (state.phase === 'exited' && exited.includes(state.exitCode))) &&

@@ -1,4 +1,5 @@
 import type { Engine } from '@berth/engine';
+import type { LogDefaults } from './create/logging.ts';
 
 /** The part of a pino logger this package uses; a pino logger fits as it is. */
 export interface Log {
@@ -14,6 +15,7 @@ export interface Context {
   readonly log: Log;
   readonly version: string;
   readonly commit: string;
+  readonly logDefaults: LogDefaults;
   /** Aborted when the endpoint closes: streams that have no end of their own stop then. */
   readonly closing: AbortSignal;
 }

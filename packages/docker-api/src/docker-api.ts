@@ -16,6 +16,7 @@ import { registryArea } from './areas/registries.ts';
 import { systemArea } from './areas/system.ts';
 import { BodyTooLarge } from './body.ts';
 import type { Context, Log } from './context.ts';
+import { checkedDefaults, jsonFileDefaults, type LogDefaults } from './create/logging.ts';
 import { answerFor } from './faults.ts';
 import { commonHeaders } from './headers.ts';
 import { allowTakeOver, isTakenOver } from './hijack.ts';
@@ -28,6 +29,8 @@ export interface DockerApiOptions {
   readonly version: string;
   /** Git commit for `docker version`; `unknown` when absent. */
   readonly commit?: string;
+  /** Absent: json-file without limits. Fault `log-option-invalid` and others when they make no sense. */
+  readonly logDefaults?: LogDefaults;
 }
 
 /** One Docker endpoint: the Engine API of one VCH. Constructing does nothing; `listen` acquires. */
@@ -51,6 +54,7 @@ export function createDockerApi(options: DockerApiOptions): DockerApi {
     log: options.log,
     version: options.version,
     commit: options.commit ?? 'unknown',
+    logDefaults: checkedDefaults(options.logDefaults ?? jsonFileDefaults),
     closing: closing.signal,
   };
   const app = buildApp(context);

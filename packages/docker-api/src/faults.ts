@@ -22,6 +22,11 @@ export function notYet(what: string, instead?: string): Fault {
   return new Fault('unsupported', 'not-yet', `${what} not supported by Berth yet${instead === undefined ? '' : `: ${instead}`}`);
 }
 
+/** What Docker has and a virtual machine cannot have. */
+export function cannotBe(what: string, why: string): Fault {
+  return new Fault('unsupported', 'not-in-a-machine', `${what} is not possible with Berth: ${why}`);
+}
+
 export function invalid(code: string, message: string): Fault {
   return new Fault('invalid', code, message);
 }

@@ -3,7 +3,7 @@ import { goArguments, goBool, goInt, goObject, goSet, goString, goStringMap, goS
 
 /** `POST /containers/create`: Docker's Config with HostConfig and NetworkingConfig inside it. */
 
-const healthcheck = goObject({
+export const healthcheckSchema = goObject({
   Test: goStrings(),
   Interval: goInt(),
   Timeout: goInt(),
@@ -133,7 +133,7 @@ export const createContainerSchema = goObject({
   StdinOnce: goBool(),
   Env: goStrings(),
   Cmd: goArguments(),
-  Healthcheck: healthcheck.optional(),
+  Healthcheck: healthcheckSchema.optional(),
   ArgsEscaped: goBool(),
   Image: goString(),
   Volumes: goSet(),
@@ -160,4 +160,5 @@ export const createContainerSchema = goObject({
 export type CreateContainerRequest = z.output<typeof createContainerSchema>;
 export type HostConfigRequest = z.output<typeof hostConfigSchema>;
 export type EndpointRequest = z.output<typeof endpointSchema>;
+export type HealthcheckRequest = z.output<typeof healthcheckSchema>;
 export type MountRequest = z.output<typeof mount>;

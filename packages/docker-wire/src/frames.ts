@@ -9,16 +9,27 @@ const names: readonly StreamName[] = ['stdin', 'stdout', 'stderr', 'systemerr'];
 /** Clients hold a whole frame in memory; larger pieces are sent as several frames. */
 const maxFrameBytes = 1 << 20;
 
+export const frameHeadBytes = 8;
+
+/** The head of a frame whose data will stand behind it; of at most 1 MiB, since clients hold it in memory. */
+export function writeFrameHead(buffer: Buffer, at: number, stream: StreamName, dataBytes: number): void {
+  buffer[at] = numbers[stream];
+  buffer[at + 1] = buffer[at + 2] = buffer[at + 3] = 0;
+  buffer[at + 4] = dataBytes >>> 24;
+  buffer[at + 5] = dataBytes >>> 16;
+  buffer[at + 6] = dataBytes >>> 8;
+  buffer[at + 7] = dataBytes;
+}
+
 export function frame(stream: StreamName, data: Buffer): Buffer {
   if (data.length > maxFrameBytes) {
     const parts: Buffer[] = [];
     for (let at = 0; at < data.length; at += maxFrameBytes) parts.push(frame(stream, data.subarray(at, at + maxFrameBytes)));
     return Buffer.concat(parts);
   }
-  const result = Buffer.allocUnsafe(8 + data.length);
-  result.writeUInt32BE(numbers[stream] << 24, 0);
-  result.writeUInt32BE(data.length, 4);
-  data.copy(result, 8);
+  const result = Buffer.allocUnsafe(frameHeadBytes + data.length);
+  writeFrameHead(result, 0, stream, data.length);
+  data.copy(result, frameHeadBytes);
   return result;
 }
 

@@ -2,11 +2,11 @@
  * What travels on the wire of the Docker Engine API: request bodies (read as leniently as Go's JSON reads them), the
  * multiplexed stream, filters, moments and durations, ports, signals, detach keys. Pure: no engine, no sockets.
  */
-export { createContainerSchema, endpointSchema, hostConfigSchema } from './container-config.ts';
-export type { CreateContainerRequest, EndpointRequest, HostConfigRequest, MountRequest } from './container-config.ts';
+export { createContainerSchema, endpointSchema, healthcheckSchema, hostConfigSchema } from './container-config.ts';
+export type { CreateContainerRequest, EndpointRequest, HealthcheckRequest, HostConfigRequest, MountRequest } from './container-config.ts';
 export { DetachWatch, defaultDetachKeys, parseDetachKeys } from './detach-keys.ts';
 export { Filters, invalidFilter, matchesName } from './filters.ts';
-export { FrameReader, frame, type StreamName } from './frames.ts';
+export { FrameReader, frame, frameHeadBytes, writeFrameHead, type StreamName } from './frames.ts';
 export { readJson } from './json.ts';
 export { parseContainerPorts, parseHostPort, portKey, type ContainerPort } from './ports.ts';
 export {

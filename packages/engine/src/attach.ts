@@ -1,6 +1,7 @@
 import type { Container, Run } from './container.ts';
 import { abortable } from './bounded.ts';
-import { readPieces } from './log-reader.ts';
+import { LogCursor } from './log/cursor.ts';
+import { readPieces } from './log/reader.ts';
 import type { Attachment, AttachOptions } from './port.ts';
 import { Serial } from './serial.ts';
 
@@ -12,13 +13,12 @@ import { Serial } from './serial.ts';
 export function attach(container: Container, options: AttachOptions): Attachment {
   const { log } = container;
   const run = container.current?.number ?? (container.starting === undefined ? container.run + 1 : container.run);
-  log.retain();
-  const from = options.logs ? 0 : log.end;
+  const cursor = new LogCursor(log, options.logs ? 'start' : 'end');
   let iterated = false;
   options.signal.addEventListener(
     'abort',
     () => {
-      if (!iterated) log.release();
+      if (!iterated) cursor.close();
       iterated = true;
     },
     { once: true },
@@ -29,11 +29,11 @@ export function attach(container: Container, options: AttachOptions): Attachment
     iterated = true;
     try {
       const done = () => !options.stream || log.endedRun >= run;
-      for await (const { stream, data } of readPieces(log, { from, done, signal: options.signal })) {
+      for await (const { stream, data } of readPieces(cursor, { done, signal: options.signal })) {
         if (stream === 'stdout' ? options.stdout : options.stderr) yield { stream, data };
       }
     } finally {
-      log.release();
+      cursor.close();
     }
   }
 

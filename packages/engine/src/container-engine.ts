@@ -16,15 +16,17 @@ import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog 
 import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import { createExec, type Exec } from './exec.ts';
-import { attachPaused, engineClosed, execNotFound, notRunning } from './faults.ts';
+import { attachPaused, engineClosed, execNotFound, isRestarting, logsUnreadable, notRunning } from './faults.ts';
 import { killContainer } from './kill.ts';
+import { Lanes } from './lanes.ts';
 import { isAlive } from './lifecycle.ts';
-import { readLogs } from './logs.ts';
+import { readLogs } from './log/logs.ts';
 import { NetworkTable } from './network-table.ts';
 import { Networks } from './networks.ts';
 import type {
   Attachment,
   AttachOptions,
+  ContainerChange,
   ContainerView,
   Engine,
   EngineEvent,
@@ -41,15 +43,18 @@ import type {
 } from './port.ts';
 import { reconcile } from './reconcile.ts';
 import { Registry } from './registry.ts';
+import { scheduleRestart } from './restart.ts';
 import { removeContainer } from './remove.ts';
 import { renameContainer } from './rename.ts';
 import { Rows } from './rows.ts';
 import { startContainer } from './start.ts';
 import { pauseContainer, restartContainer, stopContainer, unpauseContainer, type StopOptions } from './stop.ts';
+import { updateContainer } from './update.ts';
 import { containerView, networkView } from './views.ts';
 import type { Waited } from './waits.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
+const RESTARTS_AT_ONCE = 4;
 
 export interface ContainerEngineOptions {
   /** The VCH's name: `default`. */
@@ -97,6 +102,8 @@ export class ContainerEngine implements Engine {
       log: options.log,
       limits: { ...defaultLimits, ...options.limits },
       stateDirectory: options.stateDirectory,
+      restarts: new Lanes(RESTARTS_AT_ONCE),
+      restartLater: (container, delayMs) => scheduleRestart(this.#deps, container, delayMs),
       closing: this.#closing.signal,
     };
     this.#networks = new Networks(this.#deps);
@@ -109,6 +116,7 @@ export class ContainerEngine implements Engine {
     engine.#id = await engine.#deps.rows.fact('installation', newId);
     await reconcile(engine.#deps, signal);
     await engine.#networks.makePredefined();
+    for (const container of engine.#deps.registry.all()) if (container.state.phase === 'restarting') scheduleRestart(engine.#deps, container, 0);
     return engine;
   }
 
@@ -152,13 +160,18 @@ export class ContainerEngine implements Engine {
     return this.#accept(() => renameContainer(this.#deps, this.#deps.registry.find(reference), name));
   }
 
+  updateContainer(reference: string, change: ContainerChange): Promise<void> {
+    return this.#accept(() => updateContainer(this.#deps, this.#deps.registry.find(reference), change));
+  }
+
   removeContainer(reference: string, { force }: { force: boolean; volumes: boolean }): Promise<void> {
     return this.#accept(() => removeContainer(this.#deps, this.#deps.registry.find(reference), { reference, force }));
   }
 
   async waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<Waited> {
     const container = this.#deps.registry.find(reference);
-    if (condition === 'not-running' && !isAlive(container.state.phase) && container.starting === undefined) {
+    const { phase } = container.state;
+    if (condition === 'not-running' && !isAlive(phase) && phase !== 'restarting' && container.starting === undefined) {
       return { exitCode: container.state.exitCode };
     }
     return await container.waits.wait(condition, signal);
@@ -180,8 +193,9 @@ export class ContainerEngine implements Engine {
     return attachment;
   }
 
-  logs(reference: string, options: LogOptions): AsyncIterable<LogRecord> {
+  logs(reference: string, options: LogOptions): AsyncIterable<readonly LogRecord[]> {
     const container = this.#deps.registry.find(reference);
+    if (container.definition.log?.driver === 'none') throw logsUnreadable();
     return readLogs(container.log, options, container.current?.number ?? 0);
   }
 
@@ -293,7 +307,7 @@ export class ContainerEngine implements Engine {
 
   /** Stops every running container, as `docker stop` does, all at once. For an operator who ends Berth altogether. */
   async stopAll(): Promise<void> {
-    const running = this.#deps.registry.all().filter((container) => container.current !== undefined);
+    const running = this.#deps.registry.all().filter((container) => container.current !== undefined || container.state.phase === 'restarting');
     await Promise.allSettled(running.map((container) => stopContainer(this.#deps, container, {})));
   }
 
@@ -305,6 +319,7 @@ export class ContainerEngine implements Engine {
 
   #run(reference: string): Run {
     const container = this.#deps.registry.find(reference);
+    if (container.state.phase === 'restarting') throw isRestarting(container.id);
     if (container.current === undefined) throw notRunning(container.id);
     return container.current;
   }

@@ -3,7 +3,9 @@ import type { EndpointDefinition, PortPublication } from '@berth/network';
 import type { ExitStatus, RunningContainer } from '@berth/runtime';
 import type { Clock } from './clock.ts';
 import type { Exec } from './exec.ts';
-import { LogFile } from './log-file.ts';
+import type { HealthState } from './health-state.ts';
+import { unlimitedLog } from './log/limits.ts';
+import { LogFile } from './log/log-file.ts';
 import type { ContainerDefinition, ContainerState } from './port.ts';
 import { Serial } from './serial.ts';
 import { Waits } from './waits.ts';
@@ -30,10 +32,21 @@ export interface Run {
   stdinClosed: boolean;
 }
 
-/** One file a container, all in one folder: a start makes no folder and a removal is one unlink. */
+/** Its newest file; older ones are beside it. All logs are in one folder: a start makes none, and most removals are one unlink. */
 export function logPath(stateDirectory: string, id: string): string {
   return join(stateDirectory, 'logs', `${id}.log`);
 }
+
+/** What the engine keeps of how it looks after a container, beside its state. */
+export interface Supervision {
+  /** Somebody stopped or killed it: no policy restarts it. Until it is started again. */
+  readonly stopRequested: boolean;
+  /** What was waited before the latest restart; 0: none yet. */
+  readonly backOffMs: number;
+  readonly health?: HealthState;
+}
+
+export const unsupervised: Supervision = { stopRequested: false, backOffMs: 0 };
 
 export const initialState: ContainerState = {
   phase: 'created',
@@ -55,6 +68,7 @@ export class Container {
   /** Number of the run that is, or was last; also counts starts that failed. */
   run = 0;
   restartCount = 0;
+  supervision: Supervision = unsupervised;
   endpoints: readonly EndpointSettings[] = [];
   publications: readonly PortPublication[] = [];
 
@@ -62,6 +76,12 @@ export class Container {
   current: Run | undefined;
   /** Aborts a start in progress. */
   starting: AbortController | undefined;
+  /** What the latest probes found; committed when its status or its streak changes. */
+  health: HealthState | undefined;
+  /** Ends the probing. */
+  watching: AbortController | undefined;
+  /** Ends the wait for a restart. */
+  restarting: AbortController | undefined;
   /** How many operations (a removal, a restart) keep an exit from removing it. */
   keep = 0;
   /** A removal was asked for and is under way. */
@@ -77,7 +97,7 @@ export class Container {
 
   constructor(definition: ContainerDefinition, stateDirectory: string, clock: Clock) {
     this.definition = definition;
-    this.log = new LogFile(logPath(stateDirectory, definition.id), clock);
+    this.log = new LogFile(logPath(stateDirectory, definition.id), clock, definition.log ?? unlimitedLog);
   }
 
   renewBegun(): void {

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts';
 import type { Container } from './container.ts';
 import type { Events } from './events.ts';
 import { runtimeUnknown } from './faults.ts';
+import type { Lanes } from './lanes.ts';
 import type { NetworkTable } from './network-table.ts';
 import type { Registry } from './registry.ts';
 import type { Rows } from './rows.ts';
@@ -43,6 +44,10 @@ export interface Deps {
   readonly log: EngineLog;
   readonly limits: EngineLimits;
   readonly stateDirectory: string;
+  /** Restarts by policy go through here: a fleet of them must not take the machine from those who wait for an answer. */
+  readonly restarts: Lanes;
+  /** Starts a container, whose row says that it is `restarting`, after a while. Here because starts and exits lead to each other. */
+  readonly restartLater: (container: Container, delayMs: number) => void;
   /** Aborted when the engine closes: what runs stays as it is, for the next one to adopt. */
   readonly closing: AbortSignal;
 }

@@ -23,7 +23,9 @@ test('create, attach, wait, start: output, exit code and log are there', { timeo
   assert.equal(view.state.phase, 'exited');
   assert.equal(view.state.exitCode, 7);
   const lines: string[] = [];
-  for await (const { stream, data } of engine.logs('c1', { stdout: true, stderr: true, follow: true, signal: never })) lines.push(`${stream} ${data}`);
+  for await (const batch of engine.logs('c1', { stdout: true, stderr: true, follow: true, signal: never })) {
+    for (const { stream, data } of batch) lines.push(`${stream} ${data}`);
+  }
   assert.deepEqual(lines.sort(), ['stderr err\n', 'stdout out\n']);
   await engine.removeContainer('c1', { force: false, volumes: false });
   assert.throws(() => engine.container('c1'), { code: 'container-not-found', message: 'No such container: c1' });

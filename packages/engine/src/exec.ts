@@ -5,12 +5,13 @@ import { Channel } from './channel.ts';
 import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
-import { execEnded, execStarted, notRunning, paused } from './faults.ts';
+import { execEnded, execStarted, isRestarting, notRunning, paused } from './faults.ts';
 import type { Attachment, ExecView, NewExec } from './port.ts';
 import { startFailure } from './start-failure.ts';
 
 const KEEP_ENDED_MS = 300_000;
 const GRACE_MS = 2_000;
+const SIGKILL = 9;
 
 /** Writes down a command to be run in a running container. Faults: `not-running`, `paused`. */
 export function createExec(deps: Deps, container: Container, request: NewExec): Exec {
@@ -24,6 +25,7 @@ export function createExec(deps: Deps, container: Container, request: NewExec): 
 }
 
 function runOf(container: Container): Run {
+  if (container.state.phase === 'restarting') throw isRestarting(container.id);
   if (container.current === undefined) throw notRunning(container.id);
   if (container.state.phase === 'paused') throw paused(container.id);
   return container.current;
@@ -106,6 +108,11 @@ export class Exec {
   async resize(size: TerminalSize): Promise<void> {
     if (this.#running === undefined || this.#state !== 'running') throw notRunning(this.#container.id);
     await bounded(this.#running.resize(size), this.#deps.limits.callMs, 'resizing');
+  }
+
+  /** SIGKILL; nothing when it doesn't run. */
+  async kill(): Promise<void> {
+    if (this.#state === 'running' && this.#running !== undefined) await bounded(this.#running.signal(SIGKILL), this.#deps.limits.callMs, 'ending the command');
   }
 
   /** The container is gone, and its processes with it; a runtime that doesn't say so in time is not waited for. */

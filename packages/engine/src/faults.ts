@@ -20,21 +20,35 @@ export const alreadyStopped = () => new Fault('unchanged', 'already-stopped', 'c
 export const startPaused = () => new Fault('conflict', 'paused', 'cannot start a paused container, try unpause instead');
 export const startRemoving = () => new Fault('conflict', 'removing', 'container is marked for removal and cannot be started');
 export const notRunning = (id: string) => new Fault('conflict', 'not-running', `container ${id} is not running`);
+export const isRestarting = (id: string) => new Fault('conflict', 'restarting', `Container ${id} is restarting, wait until the container is running`);
 export const killNotRunning = (reference: string, id: string) =>
   new Fault('conflict', 'not-running', `cannot kill container: ${reference}: container ${id} is not running`);
 export const paused = (id: string) => new Fault('conflict', 'paused', `container ${id} is paused, unpause the container before exec`);
 export const attachPaused = () => new Fault('conflict', 'paused', 'container is paused, unpause the container before attach');
 export const alreadyPaused = (id: string) => new Fault('conflict', 'already-paused', `container ${id} is already paused`);
 export const notPaused = (id: string) => new Fault('conflict', 'not-paused', `Container ${id} is not paused`);
-export const removeRunning = (name: string) =>
-  new Fault('conflict', 'running', `cannot remove container "/${name}": container is running: stop the container before removing or force remove`);
+export const removeRunning = (name: string, phase: 'running' | 'restarting' = 'running') =>
+  new Fault('conflict', phase, `cannot remove container "/${name}": container is ${phase}: stop the container before removing or force remove`);
 export const removePaused = (name: string) =>
   new Fault('conflict', 'paused', `cannot remove container "/${name}": container is paused and must be unpaused first`);
 export const removalInProgress = (reference: string) => new Fault('conflict', 'removing', `removal of container ${reference} is already in progress`);
 export const wouldNotDie = (id: string) => new Fault('deadline', 'would-not-die', `container ${shortId(id)} could not be ended in time`);
 export const startAborted = (id: string) =>
   new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
+export const updateRemoving = (id: string) => new Fault('conflict', 'removing', `Container ${id} is marked for removal and cannot be "update".`);
+export const restartWithRemoval = () =>
+  new Fault('invalid', 'restart-conflict', 'Restart policy cannot be updated because AutoRemove is enabled for the container');
+export const limitBelowUse = (limitBytes: number, usedBytes: number) =>
+  new Fault(
+    'conflict',
+    'limit-below-use',
+    `its processes use ${Math.ceil(usedBytes / 2 ** 20)} MiB, which is more than a limit of ${Math.floor(limitBytes / 2 ** 20)} MiB`,
+  );
 export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
+
+export const logRotatedAway = () =>
+  new Fault('conflict', 'log-rotated', 'the log was rotated faster than it was read: what comes next has been dropped; ask again for what is left');
+export const logsUnreadable = () => new Fault('unsupported', 'logs-unreadable', 'configured logging driver does not support reading');
 
 export const execNotFound = (id: string) => new Fault('not-found', 'exec-not-found', `No such exec instance: ${id}`);
 export const execStarted = (id: string) => new Fault('conflict', 'exec-started', `Error: Exec command ${id} is already running`);
@@ -44,8 +58,7 @@ export const networkNotFound = (reference: string) => new Fault('not-found', 'ne
 export const networkAmbiguous = (reference: string) =>
   new Fault('invalid', 'network-ambiguous', `network ${reference} is ambiguous (multiple matches found on name or id)`);
 export const networkNameInUse = (name: string) => new Fault('conflict', 'network-name-in-use', `network with name ${name} already exists`);
-export const networkNameInvalid = (name: string) =>
-  new Fault('invalid', 'network-name-invalid', name === '' ? 'invalid network name: name is empty' : `invalid network name: "${name}"`);
+export const networkNameInvalid = () => new Fault('invalid', 'network-name-invalid', 'invalid network name: name is empty');
 export const networkPredefined = (name: string) => new Fault('forbidden', 'network-predefined', `operation is not permitted on predefined ${name} network `);
 export const networkNotRemovable = (name: string) => new Fault('forbidden', 'network-predefined', `${name} is a pre-defined network and cannot be removed`);
 export const networkDriverUnknown = (driver: string) =>

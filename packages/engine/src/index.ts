@@ -3,6 +3,9 @@
  * and the reconciliation of rows with what really runs. Knows images, networks and runtimes by their ports only.
  */
 export type * from './port.ts';
+export type { HealthCheck, HealthState, ProbeResult } from './health-state.ts';
+export type { RestartPolicy } from './restart-policy.ts';
+export type { LogSettings } from './log/limits.ts';
 export { ContainerEngine, type ContainerEngineOptions } from './container-engine.ts';
 export type { EngineLimits, EngineLog } from './deps.ts';
 export { systemClock, type Clock } from './clock.ts';

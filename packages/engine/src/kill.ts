@@ -4,12 +4,18 @@ import type { Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { killNotRunning, wouldNotDie } from './faults.ts';
 import { thaw } from './thaw.ts';
+import { wantStopped } from './want-stopped.ts';
 
 const SIGKILL = 9;
 
-/** Sends a signal to process 1. SIGKILL waits for the exit. Fault `not-running`. */
+/**
+ * Sends a signal to process 1. SIGKILL waits for the exit; it and the stop signal also mean that no policy restarts the
+ * container. One that waits to be restarted has no process: any signal gives that up. Fault `not-running`.
+ */
 export async function killContainer(deps: Deps, container: Container, options: { readonly reference: string; readonly signal: number }): Promise<void> {
   await container.serial.idle();
+  const ends = options.signal === SIGKILL || options.signal === container.definition.stopSignal;
+  if ((ends || container.state.phase === 'restarting') && (await wantStopped(deps, container)) === 'waiting') return;
   const run = container.current;
   if (run === undefined) throw killNotRunning(options.reference, container.id);
   if (options.signal === SIGKILL) await killRun(deps, container, run);

@@ -23,7 +23,7 @@ export class Networks {
   create(request: NewNetwork): Promise<{ id: string; warning: string }> {
     return this.#serial.run(async () => {
       if (RESERVED.includes(request.name)) throw networkPredefined(request.name);
-      if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(request.name)) throw networkNameInvalid(request.name);
+      if (request.name.trim() === '') throw networkNameInvalid();
       const driver = request.driver === '' ? 'bridge' : request.driver;
       if (driver !== 'bridge') throw networkDriverUnknown(driver);
       if (this.#deps.networks.byName(request.name) !== undefined) throw networkNameInUse(request.name);

@@ -1,9 +1,12 @@
 /** The engine as the API edges see it. Everything that changes something is done when its promise resolves. */
 import type { Images } from '@berth/images';
 import type { NetworkDefinition, EndpointDefinition, PortPublication, PortRequest } from '@berth/network';
-import type { Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { HealthCheck, HealthState } from './health-state.ts';
+import type { RestartPolicy } from './restart-policy.ts';
+import type { LogSettings } from './log/limits.ts';
+import type { Limits, Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
 
-/** What is wanted: immutable after create, but for name and restart count. */
+/** What is wanted: immutable after create, but for the name and what an update changes. */
 export interface ContainerDefinition {
   readonly id: string;
   /** Without the leading slash. */
@@ -40,6 +43,12 @@ export interface ContainerDefinition {
   readonly memorySwapBytes?: number;
   readonly cpus?: number;
   readonly pids?: number;
+  /** Absent: nobody looks. */
+  readonly health?: HealthCheck;
+  /** Absent: never. May be changed by an update. */
+  readonly restart?: RestartPolicy;
+  /** Absent: kept whole. */
+  readonly log?: LogSettings;
   /** `name:address` lines for /etc/hosts (`--add-host`). */
   readonly extraHosts: readonly string[];
   readonly dns: readonly string[];
@@ -69,6 +78,14 @@ export type NewContainer = Omit<ContainerDefinition, 'id' | 'createdAtMs' | 'nam
   readonly hostname: string;
 };
 
+/** What an update changes: all limits at once, since one that is absent is none. */
+export interface ContainerChange {
+  readonly limits: Limits;
+  /** Absent: as it was. */
+  readonly restart?: RestartPolicy;
+  readonly personality: Readonly<Record<string, unknown>>;
+}
+
 export type ContainerPhase = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
 export interface ContainerState {
@@ -89,6 +106,8 @@ export interface ContainerView {
   /** Concrete bindings while it runs. */
   readonly publications: readonly PortPublication[];
   readonly restartCount: number;
+  /** Absent without a health check, and before the first start. */
+  readonly health?: HealthState;
   readonly execIds: readonly string[];
   readonly logPath: string;
 }
@@ -102,7 +121,7 @@ export interface EndpointView extends EndpointDefinition {
   readonly active: boolean;
 }
 
-/** One record of a container's log. */
+/** One line of a container's log. */
 export interface LogRecord {
   readonly stream: 'stdout' | 'stderr';
   readonly timeNs: bigint;
@@ -217,12 +236,15 @@ export interface Engine extends AsyncDisposable {
   pauseContainer(reference: string): Promise<void>;
   unpauseContainer(reference: string): Promise<void>;
   renameContainer(reference: string, name: string): Promise<void>;
+  /** Running or not. Faults: `limit-below-use`, those of the runtime for what a running machine has no room for. */
+  updateContainer(reference: string, change: ContainerChange): Promise<void>;
   removeContainer(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   /** Registered at once, so that a wait sent before the start sees the exit. */
   waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<{ exitCode: number; error?: string }>;
   resizeContainer(reference: string, size: TerminalSize): Promise<void>;
   attachContainer(reference: string, options: AttachOptions): Promise<Attachment>;
-  logs(reference: string, options: LogOptions): AsyncIterable<LogRecord>;
+  /** Lines, as many at a time as came together. Faults: `logs-unreadable`; `log-rotated` while it is read. */
+  logs(reference: string, options: LogOptions): AsyncIterable<readonly LogRecord[]>;
   processes(reference: string): Promise<ProcessRow[]>;
   statistics(reference: string): Promise<Statistics>;
   writableSize(reference: string): Promise<number>;

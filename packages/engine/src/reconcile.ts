@@ -2,15 +2,17 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Runtime } from '@berth/runtime';
 import { bounded } from './bounded.ts';
-import { Container, logPath } from './container.ts';
+import { Container, logPath, unsupervised } from './container.ts';
 import { warm } from './create.ts';
 import type { Deps } from './deps.ts';
 import { announce, publish } from './endpoints.ts';
-import { isAlive } from './lifecycle.ts';
+import { isAlive, next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
 import type { Intent } from './rows.ts';
+import { neverRestart, startsWithDaemon } from './restart-policy.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { save } from './save.ts';
+import { limitsOf } from './update.ts';
 
 const AT_ONCE = 8;
 const LOST = 'the container was lost while the daemon was not running';
@@ -25,8 +27,9 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
   for (const network of await deps.rows.networks()) deps.networks.add(network);
   const containers = stored.map((row) => {
     const container = new Container(row.definition, deps.stateDirectory, deps.clock);
-    const { state, run, restartCount, endpoints, publications } = row;
-    Object.assign(container, { state, run, restartCount, endpoints, publications });
+    const { state, run, restartCount, supervision, endpoints, publications } = row;
+    const { health, ...rest } = supervision;
+    Object.assign(container, { state, run, restartCount, supervision: rest, health, endpoints, publications });
     deps.registry.add(container);
     return { container, intent: row.intent };
   });
@@ -68,11 +71,12 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   container.log.endedRun = wasAlive || intent === 'start' ? container.run - 1 : container.run;
 
   if (wasAlive || intent === 'start') {
-    if (present && (await adopt(deps, container, runtime))) return;
+    if (present && (await adopt(deps, container, runtime, intent))) return;
     if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
     await leaveNetworks(deps, container);
     container.log.endRun(container.run);
     if (wasAlive) container.state = { ...state, phase: 'exited', pid: 0, exitCode: 255, error: LOST, finishedAtMs: deps.clock.nowMs() };
+    markDue(container);
     await save(deps, container, '');
     if (container.definition.autoRemove) await removeNow(deps, container);
     return;
@@ -80,7 +84,22 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
   if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
   const unremoved = container.definition.autoRemove && state.phase === 'exited';
   if (state.phase === 'removing' || state.phase === 'dead' || unremoved) await removeNow(deps, container);
+  else if (markDue(container)) await save(deps, container, '');
   else if (state.phase === 'created') warmIfPossible(deps, container);
+}
+
+/** Containers that start with the daemon are to be restarted, but for those that never ran. */
+function markDue(container: Container): boolean {
+  const { state, definition, restartCount, supervision } = container;
+  const { restart = neverRestart } = definition;
+  if (state.startedAtMs === 0 || state.phase === 'restarting' || !startsWithDaemon(restart, { exitCode: state.exitCode, restartCount, ...supervision }))
+    return false;
+  const phase = next(state.phase, 'restart-due');
+  if (phase === undefined) return false;
+  container.state = { ...state, phase };
+  container.restartCount = 0;
+  container.supervision = unsupervised;
+  return true;
 }
 
 function warmIfPossible(deps: Deps, container: Container): void {
@@ -92,7 +111,7 @@ function warmIfPossible(deps: Deps, container: Container): void {
 }
 
 /** Takes up a container that runs, or whose end its runtime has kept. */
-async function adopt(deps: Deps, container: Container, runtime: Runtime): Promise<boolean> {
+async function adopt(deps: Deps, container: Container, runtime: Runtime, intent: Intent): Promise<boolean> {
   const { log, run, state } = container;
   log.retain();
   const running = await bounded(runtime.adopt(container.id, log.sink(run)), deps.limits.startMs, 'taking up the container').catch((error: unknown) => {
@@ -118,10 +137,15 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime): Promis
     deps.log.error({ err: error, container: container.id }, 'ports could not be opened again');
     return [];
   });
-  beginRun(deps, container, running, run);
+  beginRun(deps, container, running, run, { isAdopted: true });
   // The row says what is wanted; killed between the two, the process may be in the other state.
   if (wasPaused) await bounded(running.pause(), deps.limits.callMs, 'freezing').catch(() => undefined);
   else await bounded(running.unpause(), deps.limits.callMs, 'thawing').catch(() => undefined);
+  if (intent === 'update') {
+    await bounded(running.updateLimits(limitsOf(container.definition)), deps.limits.callMs, 'changing the limits').catch((error: unknown) =>
+      deps.log.error({ err: error, container: container.id }, 'new limits did not reach a container; its next start has them'),
+    );
+  }
   const { openStdin, stdinOnce, terminal } = container.definition;
   if (openStdin && stdinOnce && !terminal && container.current !== undefined) {
     // The client that held it was connected to the daemon that is gone.
@@ -150,7 +174,7 @@ async function sweep(deps: Deps, left: ReadonlyMap<Runtime, ReadonlySet<string>>
   await bounded(deps.networking.sweep(deps.networks.all()), deps.limits.callMs, 'sweeping');
   const folder = dirname(logPath(deps.stateDirectory, ''));
   for (const name of await readdir(folder).catch(() => [])) {
-    if (deps.registry.byId(name.replace(/\.log$/, '')) === undefined) await rm(join(folder, name), { recursive: true, force: true });
+    if (deps.registry.byId(name.replace(/\.log(\..*)?$/, '')) === undefined) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

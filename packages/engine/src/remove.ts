@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { bounded } from './bounded.ts';
 import type { Container } from './container.ts';
 import { runtimeOf, type Deps } from './deps.ts';
@@ -7,6 +6,7 @@ import { removalInProgress, removePaused, removeRunning } from './faults.ts';
 import { next } from './lifecycle.ts';
 import { killRun } from './kill.ts';
 import { save } from './save.ts';
+import { wantStopped } from './want-stopped.ts';
 
 /**
  * Removes a container with its writable layer and log. With `force` a running one is killed first and a start in progress
@@ -16,6 +16,7 @@ export async function removeContainer(deps: Deps, container: Container, options:
   if (container.removing) throw removalInProgress(options.reference);
   const { phase } = container.state;
   if (!options.force && phase === 'paused') throw removePaused(container.name);
+  if (!options.force && phase === 'restarting') throw removeRunning(container.name, phase);
   if (!options.force && (phase === 'running' || container.starting !== undefined)) throw removeRunning(container.name);
   container.removing = true;
   container.keep += 1;
@@ -23,6 +24,7 @@ export async function removeContainer(deps: Deps, container: Container, options:
     container.starting?.abort();
     await container.serial.idle();
     if (container.gone) return;
+    await wantStopped(deps, container);
     if (container.current !== undefined) await killRun(deps, container, container.current);
     await container.serial.run(() => removeNow(deps, container));
     await deps.rows.flush();
@@ -42,7 +44,7 @@ export async function removeNow(deps: Deps, container: Container): Promise<void>
   try {
     if (phase !== 'removing') await save(deps, container, '');
     await bounded(runtimeOf(deps, container).remove(container.id), deps.limits.callMs, 'removing the writable layer');
-    await rm(container.log.path, { force: true });
+    await container.log.remove();
     deps.images.unlease(container.id);
     await deps.rows.delete(container.id);
   } catch (error) {

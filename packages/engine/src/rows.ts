@@ -1,6 +1,6 @@
 import type { Store } from '@berth/store';
 import { sql } from 'kysely';
-import { initialState, type Container, type EndpointSettings } from './container.ts';
+import { initialState, unsupervised, type Container, type EndpointSettings, type Supervision } from './container.ts';
 import type { PortPublication } from '@berth/network';
 import { rowUnreadable } from './faults.ts';
 import type { StoredNetwork } from './network-table.ts';
@@ -14,12 +14,13 @@ export interface Stored {
   readonly intent: Intent;
   readonly run: number;
   readonly restartCount: number;
+  readonly supervision: Supervision;
   readonly endpoints: readonly EndpointSettings[];
   readonly publications: readonly PortPublication[];
 }
 
 /** What was begun and may be half-done. */
-export type Intent = '' | 'start';
+export type Intent = '' | 'start' | 'update';
 
 export interface StoredContainer extends Stored {
   readonly definition: ContainerDefinition;
@@ -45,7 +46,7 @@ export class Rows {
         name: container.name,
         format: FORMAT,
         definition: JSON.stringify(container.definition),
-        ...columns({ state: initialState, intent: '', run: 0, restartCount: 0, endpoints: container.endpoints, publications: [] }),
+        ...columns({ state: initialState, intent: '', run: 0, restartCount: 0, supervision: unsupervised, endpoints: container.endpoints, publications: [] }),
       })
       .execute();
     await this.#store.flush();
@@ -59,6 +60,16 @@ export class Rows {
     await this.#store.db
       .updateTable('containers')
       .set({ name: definition.name, definition: JSON.stringify(definition), endpoints: JSON.stringify(endpoints) })
+      .where('id', '=', definition.id)
+      .execute();
+    await this.#store.flush();
+  }
+
+  /** What was asked for has changed, too. */
+  async redefine(definition: ContainerDefinition, stored: Stored): Promise<void> {
+    await this.#store.db
+      .updateTable('containers')
+      .set({ definition: JSON.stringify(definition), ...columns(stored) })
       .where('id', '=', definition.id)
       .execute();
     await this.#store.flush();
@@ -92,6 +103,7 @@ export class Rows {
         intent: row.intent as Intent,
         run: row.run,
         restartCount: row.restart_count,
+        supervision: { ...unsupervised, ...parse<Partial<Supervision>>(`container ${row.name}`, row.format, row.supervision) },
         endpoints: parse<EndpointSettings[]>(`container ${row.name}`, row.format, row.endpoints),
         publications: parse<PortPublication[]>(`container ${row.name}`, row.format, row.publications),
       };
@@ -139,6 +151,7 @@ function columns(stored: Stored) {
     started_at_ms: Math.round(stored.state.startedAtMs),
     finished_at_ms: Math.round(stored.state.finishedAtMs),
     restart_count: stored.restartCount,
+    supervision: JSON.stringify(stored.supervision),
     endpoints: JSON.stringify(stored.endpoints),
     publications: JSON.stringify(stored.publications),
   };

@@ -4,16 +4,19 @@ import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitContainer, emitNetwork } from './emit.ts';
 import { active, free } from './endpoints.ts';
+import { beginHealth, endHealth } from './health.ts';
 import { next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
+import { neverRestart, restartDelayMs, restartsAfterExit } from './restart-policy.ts';
 import { save } from './save.ts';
 
 /** Takes charge of a process that runs: its exit will be dealt with in the container's queue. */
-export function beginRun(deps: Deps, container: Container, running: RunningContainer, number: number): void {
+export function beginRun(deps: Deps, container: Container, running: RunningContainer, number: number, { isAdopted = false } = {}): void {
   const ended = Promise.withResolvers<ExitStatus>();
   const run: Run = { number, running, ended: ended.promise, stdinClosed: false };
   container.current = run;
   container.renewBegun();
+  beginHealth(deps, container, run, { isAdopted });
   void running.exited.then((status) =>
     container.serial
       .run(() => endRun(deps, container, run, status))
@@ -28,12 +31,21 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   const left = active(deps, container);
   const published = container.publications.length > 0;
   const remove = container.definition.autoRemove && container.keep === 0;
+  const { supervision, restartCount } = container;
+  const { exitCode } = status;
+  const again = container.keep === 0 && restartsAfterExit(container.definition.restart ?? neverRestart, { exitCode, restartCount, ...supervision });
+  if (again) {
+    const ranMs = status.finishedAtMs - container.state.startedAtMs;
+    container.supervision = { ...supervision, backOffMs: restartDelayMs(supervision.backOffMs, ranMs) };
+    container.restartCount = restartCount + 1;
+  }
   container.current = undefined;
+  endHealth(container);
   container.endpoints = container.endpoints.map((settings) => free(deps, settings));
   container.publications = [];
   container.state = {
     ...container.state,
-    phase: remove ? 'removing' : (next(container.state.phase, 'exited') ?? container.state.phase),
+    phase: remove ? 'removing' : (next(container.state.phase, again ? 'restart-due' : 'exited') ?? container.state.phase),
     pid: 0,
     exitCode: status.exitCode,
     oomKilled: status.oomKilled,
@@ -46,6 +58,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   for (const exec of container.execs.values()) exec.containerEnded();
   container.log.release();
   container.log.endRun(run.number);
+  if (container.definition.log?.driver === 'none') container.log.clear();
 
   if (status.oomKilled) emitContainer(deps, container, 'oom');
   const seconds = Math.max(0, Math.floor((status.finishedAtMs - container.state.startedAtMs) / 1000));
@@ -57,6 +70,7 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
     deps.log.error({ err: error, container: container.id }, 'what is left of a container could not be ended'),
   );
   if (remove) await removeNow(deps, container);
+  if (again) deps.restartLater(container, container.supervision.backOffMs);
 }
 
 /** Gives back addresses, names and ports. In memory, but for the ports; never throws. */

@@ -1,7 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { ContainerSpec } from '@berth/runtime';
 import { bounded } from './bounded.ts';
-import type { Container } from './container.ts';
+import { unsupervised, type Container } from './container.ts';
 import { runtimeOf, type Deps } from './deps.ts';
 import { emitContainer, emitNetwork } from './emit.ts';
 import { active, allocateAll, announce, managedFiles, nics, publish } from './endpoints.ts';
@@ -11,26 +11,32 @@ import { next } from './lifecycle.ts';
 import { removeNow } from './remove.ts';
 import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
+import { limitsOf } from './update.ts';
 
 /**
  * Starts a new run. When it resolves the process has been executed; when it rejects nothing is left of the attempt but its
  * exit code and sentence in the state.
  */
 export function startContainer(deps: Deps, container: Container): Promise<void> {
-  return container.serial.run(() => startNow(deps, container));
+  return container.serial.run(() => startNow(deps, container, { isRestart: false }));
 }
 
-async function startNow(deps: Deps, container: Container): Promise<void> {
+/** In the container's queue. A restart by policy goes on counting; any other start begins anew. */
+export async function startNow(deps: Deps, container: Container, { isRestart }: { readonly isRestart: boolean }): Promise<void> {
   const { phase } = container.state;
   if (container.removing || container.gone) throw startRemoving();
   if (phase === 'paused') throw startPaused();
-  if (phase === 'running') throw alreadyStarted();
+  if (phase === 'running' || (phase === 'restarting' && !isRestart)) throw alreadyStarted();
   if (next(phase, 'started') === undefined) throw startRemoving();
 
   const number = container.run + 1;
   const starting = new AbortController();
   container.run = number;
   container.starting = starting;
+  if (!isRestart) {
+    container.restartCount = 0;
+    container.supervision = unsupervised;
+  }
   container.log.retain();
   try {
     container.endpoints = allocateAll(deps, container);
@@ -84,7 +90,8 @@ async function undoStart(deps: Deps, container: Container, number: number, error
   await leaveNetworks(deps, container);
   container.log.release();
   container.log.endRun(number);
-  container.state = { ...container.state, pid: 0, exitCode, error: fault.message };
+  const { state } = container;
+  container.state = { ...state, phase: next(state.phase, 'given-up') ?? state.phase, pid: 0, exitCode, error: fault.message };
   await save(deps, container, '').catch((failure: unknown) =>
     deps.log.error({ err: failure, container: container.id }, 'a failed start could not be written down'),
   );
@@ -134,12 +141,7 @@ function specification(deps: Deps, container: Container): ContainerSpec {
     files: managedFiles(deps, container),
     mounts: definition.mounts,
     sysctls: definition.sysctls,
-    limits: {
-      ...(definition.memoryBytes === undefined ? {} : { memoryBytes: definition.memoryBytes }),
-      ...(definition.memorySwapBytes === undefined ? {} : { memorySwapBytes: definition.memorySwapBytes }),
-      ...(definition.cpus === undefined ? {} : { cpus: definition.cpus }),
-      ...(definition.pids === undefined ? {} : { pids: definition.pids }),
-    },
+    limits: limitsOf(definition),
     networks: nics(deps, container),
     init: definition.init,
     shmBytes: definition.shmBytes,

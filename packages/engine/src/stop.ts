@@ -2,12 +2,14 @@ import { bounded, endsWithin } from './bounded.ts';
 import type { Container } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
-import { alreadyPaused, alreadyStopped, notPaused, notRunning } from './faults.ts';
+import { alreadyPaused, alreadyStopped, isRestarting, notPaused, notRunning } from './faults.ts';
 import { killRun, signalRun } from './kill.ts';
+import { endHealth, resumeHealth } from './health.ts';
 import { next } from './lifecycle.ts';
 import { save } from './save.ts';
 import { startContainer } from './start.ts';
 import { thaw } from './thaw.ts';
+import { wantStopped } from './want-stopped.ts';
 
 export interface StopOptions {
   /** Absent: the container's own. */
@@ -19,8 +21,13 @@ export interface StopOptions {
 /** The stop signal, the grace period, SIGKILL. Fault `already-stopped` (kind `unchanged`). */
 export async function stopContainer(deps: Deps, container: Container, options: StopOptions): Promise<void> {
   await container.serial.idle();
+  const found = await wantStopped(deps, container);
   const run = container.current;
-  if (run === undefined) throw alreadyStopped();
+  if (found === 'nothing') throw alreadyStopped();
+  if (found === 'waiting' || run === undefined) {
+    emitContainer(deps, container, 'stop');
+    return;
+  }
   const seconds = options.timeoutSeconds ?? container.definition.stopTimeoutSeconds;
   const asked = await signalRun(deps, container, run, options.signal ?? container.definition.stopSignal).then(
     () => true,
@@ -35,7 +42,7 @@ export async function restartContainer(deps: Deps, container: Container, options
   container.keep += 1;
   try {
     await container.serial.idle();
-    if (container.current !== undefined) await stopContainer(deps, container, options);
+    if (container.current !== undefined || container.state.phase === 'restarting') await stopContainer(deps, container, options);
     await startContainer(deps, container);
   } finally {
     container.keep -= 1;
@@ -47,15 +54,18 @@ export async function restartContainer(deps: Deps, container: Container, options
 export function pauseContainer(deps: Deps, container: Container): Promise<void> {
   return container.serial.run(async () => {
     const { state, current } = container;
+    if (state.phase === 'restarting') throw isRestarting(container.id);
     if (current === undefined) throw notRunning(container.id);
     const phase = next(state.phase, 'paused');
     if (phase === undefined) throw alreadyPaused(container.id);
     container.state = { ...state, phase };
+    endHealth(container);
     try {
       await save(deps, container, '');
       await bounded(current.running.pause(), deps.limits.callMs, 'freezing');
     } catch (error) {
       container.state = state;
+      resumeHealth(deps, container, current);
       await save(deps, container, '').catch(() => undefined);
       throw error;
     }

@@ -28,6 +28,7 @@ export function containerView(deps: Deps, container: Container): ContainerView {
     }),
     publications: container.publications,
     restartCount: container.restartCount,
+    ...(container.health === undefined || container.definition.health === undefined ? {} : { health: container.health }),
     execIds: [...container.execs.values()].filter((exec) => exec.endedAtMs === undefined).map((exec) => exec.id),
     logPath: container.log.path,
   };

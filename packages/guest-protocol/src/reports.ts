@@ -5,13 +5,29 @@ import type { BodyReader } from './body.ts';
 export function readProcesses(body: BodyReader): ProcessRow[] {
   return body.list(() => ({
     uid: body.u32(),
+    euid: body.u32(),
+    gid: body.u32(),
     pid: body.u32(),
     ppid: body.u32(),
+    pgid: body.u32(),
+    sid: body.u32(),
+    isForeground: body.u32() === 1,
+    flags: body.u32(),
+    // Signed numbers travel as 32 bits.
+    nice: body.u32() | 0,
+    priority: body.u32() | 0,
+    schedulingClass: body.u32(),
+    threads: body.u32(),
+    processor: body.u32(),
     startedAtMs: body.number(),
     cpuMs: body.number(),
     rssBytes: body.number(),
+    virtualBytes: body.number(),
+    minorFaults: body.number(),
+    majorFaults: body.number(),
     tty: body.string(),
     state: body.string(),
+    name: body.string(),
     command: body.string(),
   }));
 }

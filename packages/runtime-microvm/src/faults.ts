@@ -15,6 +15,8 @@ export const faults = {
       `not enough memory for another virtual machine: it needs about ${mebibytes(needBytes)} MiB and the host has ${mebibytes(availableBytes)} MiB left`,
     ),
   flavorMissing: (what: string) => new Fault('invalid', 'flavor-missing', what),
+  flavorTooSmall: (what: string) =>
+    new Fault('conflict', 'flavor-too-small', `its virtual machine ${what}: stop the container, update it, and its next start gives it a larger one`),
   diskFull: (directory: string, detail: string, cause?: unknown) =>
     new Fault('exhausted', 'disk-full', `no space left on the disk that holds ${directory}`, { detail, cause }),
   tooManyNetworks: (most: number) =>

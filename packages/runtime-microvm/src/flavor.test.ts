@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isFault } from '@berth/kit';
-import { chooseFlavor, flavorName, guestOverheadMib, MAX_LAYERS } from './flavor.ts';
+import { chooseFlavor, requireRoom, flavorName, guestOverheadMib, MAX_LAYERS } from './flavor.ts';
 
 const host = { layers: 1, emulated: true, hostCpus: 4 };
 
@@ -48,4 +48,15 @@ test('what no machine can hold is refused', () => {
     () => chooseFlavor({ ...host, memoryBytes: 2 ** 40 }),
     (error) => isFault(error, 'flavor-missing'),
   );
+});
+
+test('a running machine takes the limits it has room for, and says how much that is', () => {
+  const flavor = chooseFlavor({ memoryBytes: 100 << 20, layers: 1, emulated: true, hostCpus: 4 });
+  requireRoom(flavor, { memoryBytes: 150 << 20, cpus: 0.5 });
+  requireRoom(flavor, {});
+  assert.throws(() => requireRoom(flavor, { memoryBytes: 400 << 20 }), {
+    code: 'flavor-too-small',
+    message: /has 256 MiB, with room for a limit of 194 MiB, not of 400 MiB/,
+  });
+  assert.throws(() => requireRoom(flavor, { cpus: 2 }), { code: 'flavor-too-small', message: /has 1 CPU, not 2/ });
 });

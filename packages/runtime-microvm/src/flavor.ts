@@ -50,6 +50,17 @@ export function chooseFlavor(request: { memoryBytes?: number; cpus?: number; lay
   return { memoryMib, vcpus: Math.min(vcpus, most), ...places };
 }
 
+/** Whether a machine that runs has room for other limits: it was booted with what it has. Fault `flavor-too-small`. */
+export function requireRoom(flavor: Flavor, limits: { memoryBytes?: number; cpus?: number }): void {
+  const mostMib = flavor.memoryMib - guestOverheadMib(flavor.memoryMib);
+  if ((limits.memoryBytes ?? 0) > mostMib * MIB) {
+    throw faults.flavorTooSmall(
+      `has ${flavor.memoryMib} MiB, with room for a limit of ${mostMib} MiB, not of ${Math.ceil((limits.memoryBytes ?? 0) / MIB)} MiB`,
+    );
+  }
+  if ((limits.cpus ?? 0) > flavor.vcpus) throw faults.flavorTooSmall(`has ${flavor.vcpus} CPU${flavor.vcpus === 1 ? '' : 's'}, not ${limits.cpus}`);
+}
+
 /** Under emulation each vCPU is a thread that translates for itself: one unless more are asked for. */
 function defaultVcpus(request: { emulated: boolean; hostCpus: number }): number {
   return request.emulated ? 1 : Math.min(2, request.hostCpus);

@@ -210,17 +210,37 @@ export interface ExitStatus {
   readonly error?: string;
 }
 
-/** One process of a container, as `ps -ef` would tell it. */
+/** One process of a container, as `ps` would tell it. Ids are those inside the container. */
 export interface ProcessRow {
+  /** The real user; `euid` and `gid` are the effective ones. */
   readonly uid: number;
+  readonly euid: number;
+  readonly gid: number;
   readonly pid: number;
   readonly ppid: number;
+  readonly pgid: number;
+  readonly sid: number;
   readonly startedAtMs: number;
   readonly cpuMs: number;
   readonly tty: string;
+  /** In the group that has the terminal. */
+  readonly isForeground: boolean;
+  /** As the kernel calls it, 15 characters at most. */
+  readonly name: string;
   readonly command: string;
   readonly rssBytes: number;
+  readonly virtualBytes: number;
   readonly state: string;
+  /** The kernel's PF_ bits. */
+  readonly flags: number;
+  readonly nice: number;
+  /** As in /proc/PID/stat. */
+  readonly priority: number;
+  readonly schedulingClass: number;
+  readonly threads: number;
+  readonly processor: number;
+  readonly minorFaults: number;
+  readonly majorFaults: number;
 }
 
 export interface Statistics {

@@ -37,4 +37,10 @@ export const migrations: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
       .addColumn('value', 'text', (column) => column.notNull())
       .execute();
   },
+  async (db) => {
+    await db.schema
+      .alterTable('containers')
+      .addColumn('supervision', 'text', (column) => column.notNull().defaultTo('{}'))
+      .execute();
+  },
 ];

@@ -18,6 +18,8 @@ export interface ContainerTable {
   started_at_ms: number;
   finished_at_ms: number;
   restart_count: number;
+  /** JSON: what its restart policy and health check go by. */
+  supervision: string;
   /** JSON: what the container has, or asks for, on each network. */
   endpoints: string;
   /** JSON: concrete host ports of the current run. */

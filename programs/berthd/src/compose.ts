@@ -87,7 +87,15 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
   stack.defer(async () => {
     if (engine.containers().every(({ state: { pid } }) => pid === 0)) await networking.erase();
   });
-  const api = stack.use(createDockerApi({ engine, log: log.child({ part: 'docker' }), version: facts.version, commit: facts.commit }));
+  const api = stack.use(
+    createDockerApi({
+      engine,
+      log: log.child({ part: 'docker' }),
+      version: facts.version,
+      commit: facts.commit,
+      logDefaults: { driver: options.logDriver, options: options.logOptions },
+    }),
+  );
   await api.listen(facts.socket);
 
   const owned = stack.move();

@@ -18,6 +18,9 @@ export interface BerthdOptions {
   /** Host memory no virtual machine may take, MiB; absent: the runtime's own default. */
   readonly reserveMib: number | undefined;
   readonly registries: RegistrySettings;
+  /** Logs of containers that ask for nothing else, as dockerd's options of the same name. */
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
 }
 
 /** The options that say which registries the virtual container host talks to, and how; `npm start` passes them on. */
@@ -38,6 +41,8 @@ const HELP = `berthd: the daemon. ‘npm start’ prepares the machine and runs 
   --acceleration KIND          auto (finds out by booting), kvm or tcg
   --pool-size N                virtual machines kept ready for each image in use
   --reserve-mib N              host memory no virtual machine may take
+  --log-driver NAME            of containers that name none: json-file (default), local or none
+  --log-opt NAME=VALUE         its options, such as max-size=10m; repeatable
   --progress-fd N              descriptor to which progress goes as JSON lines
 ${REGISTRY_HELP.slice(1)}
   --help                       this
@@ -62,6 +67,8 @@ export function parseOptions(argv: readonly string[]): BerthdOptions | undefined
       'trust-registry-target': { type: 'string', multiple: true, default: [] },
       'registry-certs': { type: 'string', default: '/etc/berth/certs.d' },
       help: { type: 'boolean', default: false },
+      'log-driver': { type: 'string', default: 'json-file' },
+      'log-opt': { type: 'string', multiple: true, default: [] },
     },
   });
   if (values.help) {
@@ -87,7 +94,15 @@ export function parseOptions(argv: readonly string[]): BerthdOptions | undefined
       trusted: values['trust-registry-target'],
       certificatesDirectory: resolve(values['registry-certs']),
     },
+    logDriver: values['log-driver'],
+    logOptions: Object.fromEntries(values['log-opt'].map(nameAndValue)),
   };
+}
+
+function nameAndValue(text: string): [string, string] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new TypeError('--log-opt takes NAME=VALUE, such as max-size=10m');
+  return [text.slice(0, equals), text.slice(equals + 1)];
 }
 
 function wholeNumber(name: string, text: string): number {

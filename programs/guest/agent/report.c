@@ -12,14 +12,38 @@
 struct row {
 	pid_t pid;
 	pid_t parent;
-	uint32_t inner;
-	uint32_t uid;
-	uint64_t ticks;
-	uint64_t start_ticks;
-	uint64_t rss_pages;
-	uint32_t tty;
+	/* Numbers inside the container. */
+	uint32_t inner, group, session;
+	uint32_t uid, euid, gid;
+	uint32_t tty, flags, threads, processor, policy;
+	int32_t nice, priority;
+	bool foreground;
+	uint64_t ticks, start_ticks;
+	uint64_t rss_pages, virtual_bytes;
+	uint64_t minor_faults, major_faults;
 	char state;
+	char name[16];
 };
+
+/* The last number of a line of /proc/PID/status: the one in the innermost process namespace. */
+static uint32_t innermost(const char *status, const char *word)
+{
+	const char *line = strstr(status, word);
+	if (line == NULL)
+		return 0;
+	const char *end = line + 1 + strcspn(line + 1, "\n"), *at = end;
+	while (at > line && at[-1] >= '0' && at[-1] <= '9')
+		at--;
+	return at == end ? 0 : (uint32_t)strtoul(at, NULL, 10);
+}
+
+/* The real and the effective one of a line of ids. */
+static void two_ids(const char *status, const char *word, uint32_t *real, uint32_t *effective)
+{
+	const char *line = strstr(status, word);
+	if (line != NULL)
+		sscanf(line + strlen(word), "%u %u", real, effective);
+}
 
 /* Fills a row from /proc; false when the process has gone meanwhile. */
 static bool read_row(pid_t pid, struct row *row)
@@ -33,26 +57,34 @@ static bool read_row(pid_t pid, struct row *row)
 	char *at = strrchr(text, ')');
 	if (at == NULL)
 		return false;
-	unsigned long long user, system, start, rss;
-	int parent, tty;
-	if (sscanf(at + 2, "%c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %*u %llu", &row->state,
-	           &parent, &tty, &user, &system, &start, &rss) != 7)
+	unsigned long long minor, major, user, system, start, size, rss;
+	int parent, group, tty, owner;
+	if (sscanf(at + 2,
+	           "%c %d %d %*d %d %d %u %llu %*u %llu %*u %llu %llu %*d %*d %d %d %u %*d %llu %llu %llu %*u %*u %*u %*u %*u %*u %*u %*u "
+	           "%*u %*u %*u %*u %*u %*u %*d %u %*u %u",
+	           &row->state, &parent, &group, &tty, &owner, &row->flags, &minor, &major, &user, &system, &row->priority, &row->nice,
+	           &row->threads, &start, &size, &rss, &row->processor, &row->policy) != 18)
 		return false;
 	row->parent = parent;
 	row->tty = (uint32_t)tty;
+	row->foreground = owner == group;
 	row->ticks = user + system;
 	row->start_ticks = start;
+	row->virtual_bytes = size;
 	row->rss_pages = rss;
+	row->minor_faults = minor;
+	row->major_faults = major;
+	const char *name = strchr(text, '(') + 1;
+	snprintf(row->name, sizeof row->name, "%.*s", (int)(at - name), name);
 	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
 	if (file_read(path, text, sizeof text) <= 0)
 		return false;
-	if ((at = strstr(text, "\nUid:")) != NULL)
-		row->uid = (uint32_t)strtoul(at + 5, NULL, 10);
-	if ((at = strstr(text, "\nNSpid:")) != NULL) {
-		at[1 + strcspn(at + 1, "\n")] = 0;
-		char *last = strrchr(at, '\t');
-		row->inner = last == NULL ? 0 : (uint32_t)strtoul(last, NULL, 10);
-	}
+	uint32_t real_group;
+	two_ids(text, "\nUid:", &row->uid, &row->euid);
+	two_ids(text, "\nGid:", &real_group, &row->gid);
+	row->inner = innermost(text, "\nNSpid:");
+	row->group = innermost(text, "\nNSpgid:");
+	row->session = innermost(text, "\nNSsid:");
 	return true;
 }
 
@@ -137,14 +169,18 @@ void report_processes(struct writer *w)
 		if (row->tty >> 8 == 136)
 			snprintf(tty, sizeof tty, "pts/%u", row->tty & 0xff);
 		char state[2] = {row->state, 0};
-		write_u32(w, row->uid);
-		write_u32(w, row->inner);
-		write_u32(w, parent);
-		write_u64(w, boot_ms + row->start_ticks * tick_ms);
-		write_u64(w, row->ticks * tick_ms);
-		write_u64(w, row->rss_pages * page);
+		const uint32_t small[] = {row->uid,        row->euid,    row->gid,       row->inner, parent,
+		                          row->group,      row->session, row->foreground, row->flags, (uint32_t)row->nice,
+		                          (uint32_t)row->priority, row->policy, row->threads, row->processor};
+		const uint64_t large[] = {boot_ms + row->start_ticks * tick_ms, row->ticks * tick_ms, row->rss_pages * page,
+		                          row->virtual_bytes, row->minor_faults, row->major_faults};
+		for (size_t j = 0; j < sizeof small / sizeof *small; j++)
+			write_u32(w, small[j]);
+		for (size_t j = 0; j < sizeof large / sizeof *large; j++)
+			write_u64(w, large[j]);
 		write_string(w, tty);
 		write_string(w, state);
+		write_string(w, row->name);
 		write_command(w, row->pid);
 	}
 	free(rows);

@@ -109,8 +109,8 @@ test('users, read-only root, terminal and execs inside a VM', async () => {
   });
   const rows = await agent.processes();
   assert.deepEqual(
-    rows.map((row) => [row.pid, row.uid, row.command]),
-    [[1, 1000, 'sleep 1000']],
+    rows.map((row) => [row.pid, row.uid, row.euid, row.pgid, row.sid, row.threads, row.nice, row.name, row.command]),
+    [[1, 1000, 1000, 1, 1, 1, 0, 'sleep', 'sleep 1000']],
   );
   const statistics = await agent.statistics();
   assert.ok(statistics.cpuUsageNs > 0 && statistics.memoryUsageBytes > 0 && statistics.pids >= 1);

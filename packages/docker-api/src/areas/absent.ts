@@ -21,7 +21,6 @@ export const absentTable: readonly AbsentRow[] = [
   { method: 'PUT', path: '/containers/:id/archive', what: 'docker cp', instead: copies },
   { method: 'GET', path: '/containers/:id/changes', what: 'docker diff' },
   { method: 'GET', path: '/containers/:id/export', what: 'docker export', instead: copies },
-  { method: 'POST', path: '/containers/:id/update', what: 'docker update', instead: 'limits are set when a container is created' },
   { method: 'GET', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
   { method: 'POST', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
   { method: 'POST', path: '/commit', what: 'docker commit' },

@@ -1,4 +1,4 @@
-import { defaultDetachKeys, frame, parseDetachKeys, parseMoment, rfc3339NanoFixed } from '@berth/docker-wire';
+import { defaultDetachKeys, frame, parseDetachKeys, parseMoment } from '@berth/docker-wire';
 import type { ContainerView, LogOptions, WaitCondition } from '@berth/engine';
 import type { FastifyInstance } from 'fastify';
 import { pump, streamType } from '../attach-pump.ts';
@@ -8,6 +8,7 @@ import { takeOver } from '../hijack.ts';
 import { Query } from '../query.ts';
 import { ResponseStream } from '../response-stream.ts';
 import { requestMinor } from '../versions.ts';
+import { logDetails, logWriter } from '../view/log-lines.ts';
 import { StatisticsView } from '../view/statistics.ts';
 
 type WithId = { Params: { id: string } };
@@ -49,16 +50,18 @@ export function containerStreamArea(app: FastifyInstance, context: Context): voi
     const query = new Query(request);
     const wanted = { stdout: query.flag('stdout'), stderr: query.flag('stderr') };
     if (!wanted.stdout && !wanted.stderr) throw invalid('no-stream', 'Bad parameters: you must choose at least one stream');
-    const { id, terminal } = engine.container(request.params.id).definition;
+    const { definition } = engine.container(request.params.id);
+    const { id, terminal } = definition;
     const options = { ...wanted, ...logRange(query), follow: query.flag('follow') };
     const timestamps = query.flag('timestamps');
+    // Asked for before the head goes out: a log that cannot be read is a status, not a stream.
+    const gone = new AbortController();
+    const logs = engine.logs(id, { ...options, signal: AbortSignal.any([gone.signal, context.closing]) });
     const stream = new ResponseStream(context, reply, streamType(terminal, requestMinor(request.raw)));
-    const stamp = new LineStamps();
+    stream.signal.addEventListener('abort', () => gone.abort(), { once: true });
+    const write = logWriter({ terminal, timestamps, details: query.flag('details') ? logDetails(definition) : '' });
     try {
-      for await (const record of engine.logs(id, { ...options, signal: stream.signal })) {
-        const data = timestamps ? stamp.apply(record.stream, record.data, record.timeNs) : record.data;
-        if (!(await stream.write(terminal ? data : frame(record.stream, data)))) break;
-      }
+      for await (const records of logs) if (!(await stream.write(write(records)))) break;
     } catch (error) {
       if (!stream.signal.aborted) {
         context.log.warn({ err: error, container: id }, 'a log stream broke');
@@ -130,26 +133,6 @@ function logRange(query: Query): Pick<LogOptions, 'sinceNs' | 'untilNs' | 'tail'
     // Anything that is no number means all, as in Docker.
     ...(/^\d+$/.test(tail) ? { tail: Number(tail) } : {}),
   };
-}
-
-/** Puts a time before each line, also where a line comes in several pieces. */
-class LineStamps {
-  readonly #midLine = { stdout: false, stderr: false };
-
-  apply(stream: 'stdout' | 'stderr', data: Buffer, timeNs: bigint): Buffer {
-    const prefix = Buffer.from(`${rfc3339NanoFixed(timeNs)} `);
-    const parts: Buffer[] = [];
-    let at = 0;
-    while (at < data.length) {
-      const newline = data.indexOf(10, at);
-      const end = newline < 0 ? data.length : newline + 1;
-      if (!this.#midLine[stream]) parts.push(prefix);
-      parts.push(data.subarray(at, end));
-      this.#midLine[stream] = newline < 0;
-      at = end;
-    }
-    return Buffer.concat(parts);
-  }
 }
 
 function actorOf(view: ContainerView): Record<string, string> {

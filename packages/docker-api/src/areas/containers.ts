@@ -1,4 +1,4 @@
-import { createContainerSchema, parseSignal, requireSignal } from '@berth/docker-wire';
+import { createContainerSchema, hostConfigSchema, parseSignal, requireSignal } from '@berth/docker-wire';
 import { Fault, isFault } from '@berth/kit';
 import type { ContainerView } from '@berth/engine';
 import type { Image } from '@berth/images';
@@ -7,12 +7,14 @@ import { jsonBody } from '../body.ts';
 import { listContainers, pruneFilter } from '../container-filters.ts';
 import type { Context } from '../context.ts';
 import { checkedName, mapContainer } from '../create/new-container.ts';
+import { cannotUpdate, mapUpdate } from '../create/update.ts';
 import { invalid } from '../faults.ts';
 import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { inspectView } from '../view/container-inspect.ts';
 import { summaryView } from '../view/container-summary.ts';
-import { topView } from '../view/top.ts';
+import { readPsArguments } from '../view/ps/arguments.ts';
+import { topView } from '../view/ps/top.ts';
 
 type WithId = { Params: { id: string } };
 
@@ -32,7 +34,7 @@ export function containerArea(app: FastifyInstance, context: Context): void {
     const minor = requestMinor(request.raw);
     const image = engine.images.get(body.Image);
     requirePlatform(image, body.Image, query.text('platform'));
-    const mapped = mapContainer(body, name, image, engine, minor);
+    const mapped = mapContainer(body, name, image, engine, { minor, logDefaults: context.logDefaults });
     const made = await engine.createContainer(mapped.container).catch((error: unknown) => {
       // To the CLI a create that answers 404 means that the image has to be pulled.
       if (isFault(error) && error.kind === 'not-found' && error.code !== 'image-not-found') {
@@ -58,8 +60,10 @@ export function containerArea(app: FastifyInstance, context: Context): void {
   });
 
   app.get<WithId>('/containers/:id/top', async (request) => {
+    const ps = readPsArguments(new Query(request).text('ps_args') || '-ef');
     const rows = await engine.processes(request.params.id);
-    return topView(rows, new Query(request).text('ps_args') || '-ef', Date.now());
+    const wantsMemory = ps.columns.some(({ title }) => title === '%MEM');
+    return topView(rows, ps, { nowMs: Date.now(), memoryBytes: wantsMemory ? (await engine.statistics(request.params.id)).memoryLimitBytes : 0 });
   });
 
   app.post<WithId>('/containers/:id/start', async (request, reply) => {
@@ -116,6 +120,16 @@ export function containerArea(app: FastifyInstance, context: Context): void {
       throw new Fault(error.kind, error.code, `Error when allocating new name: ${error.message}`, { cause: error });
     }
     return reply.code(204).send();
+  });
+
+  app.post<WithId>('/containers/:id/update', async (request) => {
+    const body = await jsonBody(request, hostConfigSchema, 'UpdateConfig');
+    const view = engine.container(request.params.id);
+    const { change, warnings } = mapUpdate(body, view, engine.facts().cpus);
+    await engine.updateContainer(view.definition.id, change).catch((error: unknown) => {
+      throw cannotUpdate(view.definition.id, error);
+    });
+    return { Warnings: warnings };
   });
 
   app.post<WithId>('/containers/:id/resize', async (request, reply) => {

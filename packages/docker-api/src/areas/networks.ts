@@ -9,7 +9,7 @@ import {
 } from '@berth/docker-wire';
 import { Fault } from '@berth/kit';
 import type { NetworkView, NewNetwork } from '@berth/engine';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { jsonBody } from '../body.ts';
 import { pruneFilter } from '../container-filters.ts';
 import type { Context } from '../context.ts';
@@ -19,7 +19,8 @@ import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { isPredefined, networkView } from '../view/network.ts';
 
-type WithId = { Params: { id: string } };
+/** A network's name may hold slashes, which clients send as they are. */
+type WithName = { Params: { '*': string } };
 
 export function networkArea(app: FastifyInstance, context: Context): void {
   const { engine } = context;
@@ -29,10 +30,11 @@ export function networkArea(app: FastifyInstance, context: Context): void {
     return listNetworks(engine.networks(), new Query(request).text('filters')).map((network) => networkView(network, minor, engine, false));
   });
 
-  app.get<WithId>('/networks/:id', (request) => {
+  app.get<WithName>('/networks/*', (request) => {
+    const reference = request.params['*'];
     const scope = new Query(request).text('scope');
-    const network = engine.network(request.params.id);
-    if (scope !== '' && scope !== 'local') throw new Fault('not-found', 'network-not-found', `network ${request.params.id} not found`);
+    const network = engine.network(reference);
+    if (scope !== '' && scope !== 'local') throw new Fault('not-found', 'network-not-found', `network ${reference} not found`);
     return networkView(network, requestMinor(request.raw), engine, true);
   });
 
@@ -42,32 +44,37 @@ export function networkArea(app: FastifyInstance, context: Context): void {
     return reply.code(201).send({ Id: made.id, Warning: made.warning });
   });
 
-  app.delete<WithId>('/networks/:id', async (request, reply) => {
-    await engine.removeNetwork(request.params.id);
+  app.delete<WithName>('/networks/*', async (request, reply) => {
+    await engine.removeNetwork(request.params['*']);
     return reply.code(204).send();
   });
 
-  app.post<WithId>('/networks/:id/connect', async (request, reply) => {
+  app.post<WithName>('/networks/*', async (request, reply) => {
+    const [, reference = '', action] = /^(.*)\/(connect|disconnect)$/.exec(request.params['*']) ?? [];
+    if (action === undefined) return reply.code(404).send({ message: 'page not found' });
+    await (action === 'connect' ? connect : disconnect)(request, reference);
+    return reply.code(200).send();
+  });
+
+  async function connect(request: FastifyRequest, reference: string): Promise<void> {
     const body = await jsonBody(request, connectNetworkSchema, 'NetworkConnect');
     const container = engine.container(body.Container);
-    if (request.params.id === 'host') {
+    if (reference === 'host') {
       throw invalid('network-host', 'container cannot be disconnected from host network or connected to host network');
     }
-    const network = engine.network(request.params.id);
+    const network = engine.network(reference);
     const mode = (container.definition.personality['HostConfig'] as { NetworkMode?: string } | undefined)?.NetworkMode;
     if (network.driver === 'none' || mode === 'none') {
       throw new Fault('forbidden', 'network-none', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
     }
     const { network: _name, ...wishes } = endpointFor(network.name, body.EndpointConfig);
     await engine.connectNetwork(network.id, container.definition.id, wishes);
-    return reply.code(200).send();
-  });
+  }
 
-  app.post<WithId>('/networks/:id/disconnect', async (request, reply) => {
+  async function disconnect(request: FastifyRequest, reference: string): Promise<void> {
     const body = await jsonBody(request, disconnectNetworkSchema, 'NetworkDisconnect');
-    await engine.disconnectNetwork(request.params.id, body.Container, { force: body.Force });
-    return reply.code(200).send();
-  });
+    await engine.disconnectNetwork(reference, body.Container, { force: body.Force });
+  }
 
   app.post('/networks/prune', async (request) => {
     const matches = pruneFilter(new Query(request).text('filters'));

@@ -3,6 +3,7 @@ import { rfc3339 } from '@berth/docker-wire';
 import type { RuntimeFacts } from '@berth/runtime';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Context } from '../context.ts';
+import { logDrivers } from '../create/logging.ts';
 import { newestVersion, oldestVersion, requestMinor } from '../versions.ts';
 import { summaryView } from '../view/container-summary.ts';
 import { imageSummary } from '../view/image.ts';
@@ -105,7 +106,7 @@ function infoView(context: Context, minor: number): Record<string, unknown> {
     Images: engine.images.list().length,
     Driver: 'overlayfs',
     DriverStatus: facts.runtimes.flatMap(runtimeStatus),
-    Plugins: { Volume: [], Network: ['bridge', 'null'], Authorization: null, Log: ['json-file'] },
+    Plugins: { Volume: [], Network: ['bridge', 'null'], Authorization: null, Log: logDrivers },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
@@ -120,7 +121,7 @@ function infoView(context: Context, minor: number): Record<string, unknown> {
     OomKillDisable: false,
     NGoroutines: 0,
     SystemTime: rfc3339(Date.now()),
-    LoggingDriver: 'json-file',
+    LoggingDriver: context.logDefaults.driver,
     CgroupDriver: 'none',
     CgroupVersion: '2',
     NEventsListener: 0,

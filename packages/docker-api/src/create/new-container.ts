@@ -4,11 +4,14 @@ import type { Engine, NewContainer } from '@berth/engine';
 import type { Image } from '@berth/images';
 import { invalid } from '../faults.ts';
 import { capabilitiesFor } from './capabilities.ts';
+import { healthFor } from './health.ts';
 import { limitsFor } from './limits.ts';
+import { jsonFileDefaults, logFor, type LogDefaults } from './logging.ts';
 import { tmpfsMounts } from './mounts.ts';
 import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
 import { judgeOptions } from './option-table.ts';
 import { personalityOf } from './personality.ts';
+import { restartPolicy } from './restart.ts';
 import { mergeProcess, processEnv } from './process-config.ts';
 
 export interface Mapped {
@@ -17,10 +20,17 @@ export interface Mapped {
 }
 
 /** What `docker create` says, as the engine understands it. Everything that is wrong or missing is said here, before anything is made. */
-export function mapContainer(request: CreateContainerRequest, name: string, image: Image, engine: Engine, minor: number): Mapped {
+export function mapContainer(
+  request: CreateContainerRequest,
+  name: string,
+  image: Image,
+  engine: Engine,
+  { minor, logDefaults = jsonFileDefaults }: { minor: number; logDefaults?: LogDefaults },
+): Mapped {
   const host = request.HostConfig ?? hostConfigSchema.parse({});
   const facts = engine.facts();
   const warnings = judgeOptions(request, host);
+  const log = logFor(host, logDefaults);
   const defaults = image.configuration.config ?? {};
   const process = mergeProcess(request, defaults);
   const { requests: ports, exposed } = portsFor(host, process.exposedPorts);
@@ -32,9 +42,7 @@ export function mapContainer(request: CreateContainerRequest, name: string, imag
   if (volumes.length > 0) {
     warnings.push(`The image declares volumes (${volumes.join(', ')}); Berth has no volumes yet, so they live in the container's writable layer`);
   }
-  if (imageHasHealthcheck(defaults) && request.Healthcheck?.Test[0] !== 'NONE') {
-    warnings.push('The image declares a health check; Berth does not run health checks yet');
-  }
+  const health = healthFor(request.Healthcheck, defaults, request.Shell);
   const { shmBytes, rlimits, ...limits } = limitsFor(host, facts.cpus);
   return {
     warnings,
@@ -70,9 +78,21 @@ export function mapContainer(request: CreateContainerRequest, name: string, imag
       dnsSearch: host.DnsSearch,
       dnsOptions: host.DnsOptions,
       ports: networks.length === 0 ? [] : ports,
+      restart: restartPolicy(host.RestartPolicy, { autoRemove: host.AutoRemove }),
+      ...(health.check === undefined ? {} : { health: health.check }),
+      log: log.settings,
       autoRemove: host.AutoRemove,
       networks,
-      personality: { ...personalityOf(request, { ...host, NetworkMode: modeNetwork(host.NetworkMode) }, process, exposed, runtime) },
+      personality: {
+        ...personalityOf(
+          request,
+          { ...host, NetworkMode: modeNetwork(host.NetworkMode), LogConfig: { Type: log.type, Config: log.options } },
+          process,
+          exposed,
+          runtime,
+          health.shown,
+        ),
+      },
     },
   };
 }
@@ -96,9 +116,4 @@ function runtimeFor(wanted: string, facts: ReturnType<Engine['facts']>): string 
 
 function gatewayOf(engine: Engine, network: string | undefined): string | undefined {
   return network === undefined ? undefined : engine.network(network).pools[0]?.gateway;
-}
-
-function imageHasHealthcheck(defaults: Readonly<Record<string, unknown>>): boolean {
-  const test = (defaults['Healthcheck'] as { Test?: unknown } | null | undefined)?.Test;
-  return Array.isArray(test) && test.length > 0 && test[0] !== 'NONE';
 }

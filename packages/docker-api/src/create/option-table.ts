@@ -1,5 +1,5 @@
 import type { CreateContainerRequest, HostConfigRequest } from '@berth/docker-wire';
-import { invalid, notYet } from '../faults.ts';
+import { cannotBe, invalid, notYet } from '../faults.ts';
 
 /**
  * Every option of `POST /containers/create` beyond the plain ones, and what becomes of it. The only such list: requests
@@ -8,7 +8,8 @@ import { invalid, notYet } from '../faults.ts';
  *  acted     it does what it does in Docker (the mapping is in this folder)
  *  warned    accepted; changes nothing inside a virtual machine of its own; the answer carries a warning
  *  harmless  accepted silently, because having no effect is its effect here
- *  refused   501 with a sentence, when it is given a value that would change something
+ *  refused   501 with a sentence, when it is given a value that would change something; the sentence says whether it is not
+ *            there yet or cannot be in a virtual machine
  */
 export interface OptionRow {
   readonly field: string;
@@ -17,6 +18,8 @@ export interface OptionRow {
   readonly treatment: 'acted' | 'warned' | 'harmless' | 'refused';
   /** For people: how it differs, or why it is refused. */
   readonly note: string;
+  /** Refused for good: no version will have it. */
+  readonly isForGood?: boolean;
 }
 
 interface HostRow extends OptionRow {
@@ -42,6 +45,12 @@ const refused = (field: keyof HostConfigRequest, flag: string, note: string, use
   ...(used === undefined ? {} : { used }),
 });
 
+/** What would give something of the host, or means nothing in a machine. */
+const impossible = (field: keyof HostConfigRequest, flag: string, note: string, used: HostRow['used'] = given(field)): HostRow => ({
+  ...refused(field, flag, note, used),
+  isForGood: true,
+});
+
 function given(field: keyof HostConfigRequest): (host: HostConfigRequest) => boolean {
   return (host) => {
     const value = host[field];
@@ -52,7 +61,8 @@ function given(field: keyof HostConfigRequest): (host: HostConfigRequest) => boo
 
 const laterVolumes = 'volumes and host directories come with a later milestone; --tmpfs works';
 const ownMachine = 'a container is a virtual machine of its own, with nothing of the host to share';
-const perMachine = 'limits of a virtual machine are its memory, CPUs and processes so far';
+const noDevices = "a virtual machine has devices of its own, and none of the host's";
+const noHostDisk = "it names a device of the host's, and a virtual machine's disk is its own";
 
 export const hostConfigTable: readonly HostRow[] = [
   acted('Memory', '--memory, -m', 'the exact limit inside the machine; the next larger flavor carries it'),
@@ -80,13 +90,17 @@ export const hostConfigTable: readonly HostRow[] = [
   acted('Runtime', '--runtime', 'names a Berth runtime (`microvm`) instead of an OCI runtime'),
   acted('NetworkMode', '--network', '`host` and `container:…` are refused: ' + ownMachine),
   acted('Annotations', '--annotation', 'kept and shown'),
-  acted('LogConfig', '--log-driver, --log-opt', 'json-file only; its options are kept and shown, without effect'),
-  acted('SecurityOpt', '--security-opt', 'no-new-privileges acts; switching off seccomp, AppArmor or SELinux is harmless; profiles are refused'),
-  acted('RestartPolicy', '--restart', '`no` only; other policies are refused until Berth restarts containers'),
+  acted('LogConfig', '--log-driver, --log-opt', 'json-file, local and none, with rotation; wrong options are refused at create rather than at start'),
+  acted(
+    'SecurityOpt',
+    '--security-opt',
+    "no-new-privileges acts; AppArmor and SELinux are the host's and have no say in a machine (harmless), as has `seccomp=unconfined`; seccomp profiles are refused",
+  ),
+  acted('RestartPolicy', '--restart', 'only the stop signal and KILL count as stopped by hand, where dockerd takes any signal for that'),
   acted('Mounts', '--mount', 'type=tmpfs only: ' + laterVolumes),
   harmless('ContainerIDFile', '--cidfile', 'written by the client'),
   harmless('ConsoleSize', '', 'the client sends the size of its terminal after the start'),
-  harmless('CgroupnsMode', '--cgroupns', 'the machine has control groups of its own'),
+  harmless('CgroupnsMode', '--cgroupns', 'the machine has control groups of its own; `host` shows those'),
   harmless('UsernsMode', '--userns', 'the machine has users of its own'),
   harmless('MaskedPaths', '--security-opt systempaths', 'a container sees its own machine only'),
   harmless('ReadonlyPaths', '--security-opt systempaths', 'a container sees its own machine only'),
@@ -98,34 +112,39 @@ export const hostConfigTable: readonly HostRow[] = [
   harmless('Isolation', '--isolation', '`default` only'),
   harmless('VolumeDriver', '--volume-driver', 'matters to volumes only, which are refused'),
   warned('Privileged', '--privileged', 'all capabilities inside the machine of its own; no access to the host or its devices'),
-  warned('CpuShares', '--cpu-shares, -c', 'CPU weights are not compared between machines'),
+  warned('CpuShares', '--cpu-shares, -c', 'a weight counts among neighbours; inside its machine a container has none, and between machines it is not compared'),
   warned('MemoryReservation', '--memory-reservation', 'a soft limit has no counterpart in a machine'),
   warned('MemorySwappiness', '--memory-swappiness', 'machines do not swap', (host) => host.MemorySwappiness !== undefined && host.MemorySwappiness !== -1),
+  warned('BlkioWeight', '--blkio-weight', 'a weight counts among neighbours, and its disk has none'),
+  warned('OomKillDisable', '--oom-kill-disable', 'a machine out of memory must end something'),
   warned('OomScoreAdj', '--oom-score-adj', 'there are no neighbours in the machine to prefer'),
+  warned('KernelMemory', '--kernel-memory', 'removed from Docker, too'),
   warned('KernelMemoryTCP', '', 'deprecated by Docker'),
   refused('Binds', '--volume, -v', laterVolumes),
   refused('VolumesFrom', '--volumes-from', laterVolumes),
-  refused('Devices', '--device', ownMachine),
-  refused('DeviceRequests', '--gpus', ownMachine),
-  refused('DeviceCgroupRules', '--device-cgroup-rule', ownMachine),
+  impossible('Devices', '--device', noDevices),
+  impossible('DeviceRequests', '--gpus', noDevices),
+  impossible('DeviceCgroupRules', '--device-cgroup-rule', noDevices),
   refused('Links', '--link', 'a legacy of Docker; join a network of your own, where names resolve'),
-  refused('PidMode', '--pid', ownMachine),
-  refused('UTSMode', '--uts', ownMachine),
-  refused('IpcMode', '--ipc', ownMachine, (host) => !['', 'private', 'shareable'].includes(host.IpcMode)),
-  refused('CgroupParent', '--cgroup-parent', 'the container is not in a control group of the host'),
-  refused('CpusetCpus', '--cpuset-cpus', 'a machine is not pinned to CPUs of the host; --cpus limits it'),
-  refused('CpusetMems', '--cpuset-mems', 'a machine is not pinned to memory nodes of the host'),
-  refused('CpuRealtimePeriod', '--cpu-rt-period', perMachine),
-  refused('CpuRealtimeRuntime', '--cpu-rt-runtime', perMachine),
-  refused('BlkioWeight', '--blkio-weight', perMachine),
-  refused('BlkioWeightDevice', '--blkio-weight-device', perMachine),
-  refused('BlkioDeviceReadBps', '--device-read-bps', perMachine),
-  refused('BlkioDeviceWriteBps', '--device-write-bps', perMachine),
-  refused('BlkioDeviceReadIOps', '--device-read-iops', perMachine),
-  refused('BlkioDeviceWriteIOps', '--device-write-iops', perMachine),
-  refused('KernelMemory', '--kernel-memory', 'removed from Docker, too'),
-  refused('OomKillDisable', '--oom-kill-disable', 'a machine out of memory must end something'),
-  refused('StorageOpt', '--storage-opt', 'the writable layer has no size limit per container yet'),
+  impossible('PidMode', '--pid', "a virtual machine has processes of its own, and sees none of the host's or of other containers'"),
+  impossible('UTSMode', '--uts', "a virtual machine has a host name of its own, and the host's is out of its reach"),
+  impossible(
+    'IpcMode',
+    '--ipc',
+    "a virtual machine has memory of its own: none of the host's or of other containers' can be shared with it",
+    (host) => !['', 'private', 'shareable'].includes(host.IpcMode),
+  ),
+  impossible('CgroupParent', '--cgroup-parent', 'the container is in a control group of its machine, not of the host'),
+  impossible('CpusetCpus', '--cpuset-cpus', "it names CPUs of the host's, and a virtual machine has CPUs of its own; --cpus says how many"),
+  impossible('CpusetMems', '--cpuset-mems', "it names memory of the host's, and a virtual machine has memory of its own; --memory says how much"),
+  refused('CpuRealtimePeriod', '--cpu-rt-period', 'real-time shares mean little in a machine that is itself scheduled'),
+  refused('CpuRealtimeRuntime', '--cpu-rt-runtime', 'real-time shares mean little in a machine that is itself scheduled'),
+  impossible('BlkioWeightDevice', '--blkio-weight-device', noHostDisk),
+  impossible('BlkioDeviceReadBps', '--device-read-bps', noHostDisk),
+  impossible('BlkioDeviceWriteBps', '--device-write-bps', noHostDisk),
+  impossible('BlkioDeviceReadIOps', '--device-read-iops', noHostDisk),
+  impossible('BlkioDeviceWriteIOps', '--device-write-iops', noHostDisk),
+  refused('StorageOpt', '--storage-opt', 'every writable layer may grow to the same 10 GiB'),
 ];
 
 /** The same for fields outside HostConfig that need a word. */
@@ -133,8 +152,8 @@ export const configTable: readonly OptionRow[] = [
   {
     field: 'Healthcheck',
     flag: '--health-cmd and others',
-    treatment: 'refused',
-    note: 'health checks come with a later milestone; one that an image brings is not run, and create warns of it',
+    treatment: 'acted',
+    note: 'a probe is an exec in the machine',
   },
   {
     field: 'Volumes',
@@ -150,47 +169,34 @@ export const configTable: readonly OptionRow[] = [
 ];
 
 /** Refuses what is refused; gives the warnings for what is accepted without effect. */
-export function judgeOptions(request: CreateContainerRequest, host: HostConfigRequest): string[] {
+export function judgeHost(host: HostConfigRequest): string[] {
+  checkRanges(host);
   const warnings: string[] = [];
   for (const row of hostConfigTable) {
     if (row.used?.(host) !== true) continue;
     const name = row.flag === '' ? `HostConfig.${row.field}` : (row.flag.split(',')[0] ?? row.flag);
-    if (row.treatment === 'refused') throw notYet(`${name} is`, row.note);
+    if (row.treatment === 'refused') throw row.isForGood === true ? cannotBe(name, row.note) : notYet(`${name} is`, row.note);
     if (row.treatment === 'warned') warnings.push(`${name} has no effect here: ${row.note}`);
-  }
-  if (host.Privileged) {
-    const at = warnings.findIndex((warning) => warning.startsWith('--privileged'));
-    warnings[at] = '--privileged gives all capabilities inside the virtual machine of the container; it opens nothing of the host, its devices least of all';
-  }
-  const test = request.Healthcheck?.Test ?? [];
-  if (test.length > 0 && test[0] !== 'NONE') throw notYet('A health check (--health-cmd) is', 'leave it out, or say --no-healthcheck');
-  if (Object.keys(request.Volumes).length > 0) throw notYet('-v is', laterVolumes);
-  judgeLog(host);
-  judgeRestart(host);
-  judgeSecurity(host);
-  if (!['', 'default'].includes(host.Isolation)) throw invalid('isolation-invalid', `Invalid isolation: "${host.Isolation}"`);
-  for (const mount of host.Mounts) {
-    if (mount.Type !== 'tmpfs') throw notYet(`--mount type=${mount.Type || 'volume'} is`, laterVolumes);
   }
   return warnings;
 }
 
-function judgeLog(host: HostConfigRequest): void {
-  const type = host.LogConfig?.Type ?? '';
-  if (type === '' || type === 'json-file') return;
-  const known = ['none', 'local', 'syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk', 'gcplogs', 'etwlogs', 'logentries'];
-  if (known.includes(type)) throw notYet(`--log-driver ${type} is`, 'logs are kept as json-file keeps them');
-  throw invalid('log-driver-unknown', `error looking up logging plugin ${type}: plugin "${type}" not found`);
-}
-
-function judgeRestart(host: HostConfigRequest): void {
-  const policy = host.RestartPolicy?.Name ?? '';
-  if (policy === '' || policy === 'no') return;
-  if (['always', 'unless-stopped', 'on-failure'].includes(policy)) {
-    if (host.AutoRemove) throw invalid('restart-conflict', "can't create 'AutoRemove' container with restart policy");
-    throw notYet(`--restart ${policy} is`, 'a container that ends stays ended until it is started again');
+/** The same for all of a create. */
+export function judgeOptions(request: CreateContainerRequest, host: HostConfigRequest): string[] {
+  const warnings = judgeHost(host);
+  if (host.Privileged) {
+    const at = warnings.findIndex((warning) => warning.startsWith('--privileged'));
+    warnings[at] = '--privileged gives all capabilities inside the virtual machine of the container; it opens nothing of the host, its devices least of all';
   }
-  throw invalid('restart-invalid', `invalid restart policy: unknown policy '${policy}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
+  if (Object.keys(request.Volumes).length > 0) throw notYet('-v is', laterVolumes);
+  judgeSecurity(host);
+  if (!['', 'default'].includes(host.Isolation)) {
+    throw invalid('isolation-invalid', `Invalid isolation: "${host.Isolation}" - linux only supports 'default'`);
+  }
+  for (const mount of host.Mounts) {
+    if (mount.Type !== 'tmpfs') throw notYet(`--mount type=${mount.Type || 'volume'} is`, laterVolumes);
+  }
+  return warnings;
 }
 
 const harmlessSecurity =
@@ -199,7 +205,21 @@ const harmlessSecurity =
 function judgeSecurity(host: HostConfigRequest): void {
   for (const option of host.SecurityOpt) {
     if (harmlessSecurity.test(option)) continue;
-    if (/^seccomp[=:]/.test(option)) throw notYet('A seccomp profile (--security-opt seccomp=…) is', 'the machine is the boundary; leave it out');
+    if (/^seccomp[=:]/.test(option))
+      throw notYet('A seccomp profile (--security-opt seccomp=…) is', 'what it would keep from the kernel of the host, the machine keeps; leave it out');
     throw invalid('security-opt-invalid', `invalid --security-opt 2: "${option}"`);
   }
+}
+
+/** Values that no daemon takes, of options that have no effect here. */
+function checkRanges(host: HostConfigRequest): void {
+  const { CpuShares: shares, BlkioWeight: weight, OomScoreAdj: score, Memory: memory, MemoryReservation: reserved, IpcMode: ipc } = host;
+  if (shares < 0) throw invalid('limit-invalid', `invalid CPU shares (${shares}): value must be a positive integer`);
+  if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid('limit-invalid', 'Range of blkio weight is from 10 to 1000');
+  if (score < -1000 || score > 1000) throw invalid('limit-invalid', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  if (reserved !== 0 && reserved < 6 << 20) throw invalid('limit-invalid', 'Minimum memory reservation allowed is 6MB');
+  if (memory > 0 && memory < reserved) {
+    throw invalid('limit-invalid', 'Minimum memory limit can not be less than memory reservation limit, see usage');
+  }
+  if (!/^(|none|private|shareable|host|container:.+)$/.test(ipc)) throw invalid('ipc-invalid', `Invalid IPC mode: ${ipc}`);
 }

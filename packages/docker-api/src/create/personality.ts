@@ -16,6 +16,7 @@ export function personalityOf(
   process: ProcessConfig,
   exposed: readonly string[],
   runtime: string,
+  health?: Readonly<Record<string, unknown>>,
 ): Personality {
   return {
     Config: {
@@ -31,7 +32,7 @@ export function personalityOf(
       StdinOnce: request.StdinOnce,
       Env: process.env,
       Cmd: process.cmd ?? null,
-      ...(request.Healthcheck === undefined ? {} : { Healthcheck: { Test: request.Healthcheck.Test } }),
+      ...(health === undefined ? {} : { Healthcheck: health }),
       Image: request.Image,
       Volumes: null,
       WorkingDir: process.cwd,
@@ -44,12 +45,12 @@ export function personalityOf(
       ...(request.Shell === undefined ? {} : { Shell: request.Shell }),
     },
     HostConfig: {
+      ...hostConfigOf(host),
       Binds: null,
       ContainerIDFile: host.ContainerIDFile,
       LogConfig: { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} },
       NetworkMode: host.NetworkMode === '' || host.NetworkMode === 'default' ? 'bridge' : host.NetworkMode,
       PortBindings: host.PortBindings,
-      RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
       AutoRemove: host.AutoRemove,
       VolumeDriver: host.VolumeDriver,
       VolumesFrom: null,
@@ -80,18 +81,12 @@ export function personalityOf(
       ...(Object.keys(host.Sysctls).length === 0 ? {} : { Sysctls: host.Sysctls }),
       Runtime: runtime,
       Isolation: '',
-      CpuShares: host.CpuShares,
-      Memory: host.Memory,
-      NanoCpus: host.NanoCpus,
       CgroupParent: '',
-      BlkioWeight: 0,
       BlkioWeightDevice: [],
       BlkioDeviceReadBps: [],
       BlkioDeviceWriteBps: [],
       BlkioDeviceReadIOps: [],
       BlkioDeviceWriteIOps: [],
-      CpuPeriod: host.CpuPeriod,
-      CpuQuota: host.CpuQuota,
       CpuRealtimePeriod: 0,
       CpuRealtimeRuntime: 0,
       CpusetCpus: '',
@@ -99,12 +94,9 @@ export function personalityOf(
       Devices: [],
       DeviceCgroupRules: null,
       DeviceRequests: null,
-      MemoryReservation: host.MemoryReservation,
-      MemorySwap: effectiveSwap(host.Memory, host.MemorySwap),
       MemorySwappiness: host.MemorySwappiness === -1 ? null : (host.MemorySwappiness ?? null),
       OomKillDisable: false,
       ...(host.Init === undefined ? {} : { Init: host.Init }),
-      PidsLimit: (host.PidsLimit ?? 0) > 0 ? host.PidsLimit : null,
       Ulimits: host.Ulimits,
       CpuCount: host.CpuCount,
       CpuPercent: host.CpuPercent,
@@ -113,6 +105,22 @@ export function personalityOf(
       MaskedPaths: host.MaskedPaths ?? [],
       ReadonlyPaths: host.ReadonlyPaths ?? [],
     },
+  };
+}
+
+/** The part that an update may change. */
+export function hostConfigOf(host: HostConfigRequest): Record<string, unknown> {
+  return {
+    RestartPolicy: { Name: host.RestartPolicy?.Name || 'no', MaximumRetryCount: host.RestartPolicy?.MaximumRetryCount ?? 0 },
+    CpuShares: host.CpuShares,
+    Memory: host.Memory,
+    NanoCpus: host.NanoCpus,
+    BlkioWeight: host.BlkioWeight,
+    CpuPeriod: host.CpuPeriod,
+    CpuQuota: host.CpuQuota,
+    MemoryReservation: host.MemoryReservation,
+    MemorySwap: effectiveSwap(host.Memory, host.MemorySwap),
+    PidsLimit: (host.PidsLimit ?? 0) > 0 ? host.PidsLimit : null,
   };
 }
 

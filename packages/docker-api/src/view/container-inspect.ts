@@ -1,5 +1,5 @@
 import { portKey, rfc3339, parseContainerPorts } from '@berth/docker-wire';
-import type { ContainerState, ContainerView, EndpointView, Engine } from '@berth/engine';
+import type { ContainerState, ContainerView, EndpointView, Engine, HealthState } from '@berth/engine';
 import type { PortPublication } from '@berth/network';
 import { shortId } from '@berth/kit';
 import type { Personality } from '../create/personality.ts';
@@ -13,7 +13,7 @@ export function inspectView(view: ContainerView, engine: Engine, minor: number, 
     Created: rfc3339(definition.createdAtMs),
     Path: definition.args[0],
     Args: definition.args.slice(1),
-    State: stateView(state),
+    State: { ...stateView(state), ...(view.health === undefined ? {} : { Health: healthView(view.health) }) },
     Image: definition.imageId,
     ResolvConfPath: '',
     HostnamePath: '',
@@ -65,6 +65,19 @@ function stateView(state: ContainerState): Record<string, unknown> {
     Error: state.error,
     StartedAt: rfc3339(state.startedAtMs),
     FinishedAt: rfc3339(state.finishedAtMs),
+  };
+}
+
+function healthView({ status, failingStreak, log }: HealthState): Record<string, unknown> {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ startedAtMs, endedAtMs, exitCode, output }) => ({
+      Start: rfc3339(startedAtMs),
+      End: rfc3339(endedAtMs),
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 

@@ -55,7 +55,7 @@ function statusText(view: ContainerView, nowMs: number): string {
   const since = (ms: number) => humanDuration(Math.max(0, nowMs - ms));
   switch (state.phase) {
     case 'running':
-      return `Up ${since(state.startedAtMs)}`;
+      return `Up ${since(state.startedAtMs)}${healthText(view)}`;
     case 'paused':
       return `Up ${since(state.startedAtMs)} (Paused)`;
     case 'restarting':
@@ -69,6 +69,11 @@ function statusText(view: ContainerView, nowMs: number): string {
     case 'exited':
       return state.finishedAtMs === 0 ? '' : `Exited (${state.exitCode}) ${since(state.finishedAtMs)} ago`;
   }
+}
+
+function healthText({ health }: ContainerView): string {
+  if (health === undefined) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 function portList(view: ContainerView): Record<string, unknown>[] {

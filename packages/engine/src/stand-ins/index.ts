@@ -5,4 +5,5 @@
 export { openTestEngine, type TestEngine } from './test-engine.ts';
 export { MemoryImages } from './memory-images.ts';
 export { MemoryNetworking } from './memory-networking.ts';
+export { ManualClock } from './manual-clock.ts';
 export { listen, textOf } from './text.ts';

@@ -1,9 +1,9 @@
 import type { EngineEvent } from '../port.ts';
 
 /** All of an output as text. */
-export async function textOf(output: AsyncIterable<{ readonly data: Buffer }>): Promise<string> {
+export async function textOf(output: AsyncIterable<{ readonly data: Buffer } | readonly { readonly data: Buffer }[]>): Promise<string> {
   const parts: Buffer[] = [];
-  for await (const { data } of output) parts.push(data);
+  for await (const piece of output) parts.push(...[piece].flat().map(({ data }) => data));
   return Buffer.concat(parts).toString();
 }
 

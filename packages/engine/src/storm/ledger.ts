@@ -1,9 +1,9 @@
-import type { Told } from './told.ts';
+import type { Kind, Told } from './told.ts';
 
 type Standing = 'created' | 'running' | 'paused' | 'exited' | 'removed';
 
 interface Entry {
-  readonly kind: 'counter' | 'short' | 'rm';
+  readonly kind: Kind;
   readonly code: number;
   standing: Standing;
   /** An operation was begun and never answered: either outcome is right. */

@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { isFault } from '@berth/kit';
 import { openTestEngine } from '../stand-ins/index.ts';
-import type { Told } from './told.ts';
+import type { Kind, Told } from './told.ts';
 
 const directory = process.argv[2] ?? '';
 const never = new AbortController().signal;
@@ -49,20 +49,30 @@ async function act(
   }
 }
 
-async function run(kind: 'counter' | 'short' | 'rm'): Promise<void> {
+async function run(kind: Kind): Promise<void> {
   const code = kind === 'counter' ? 0 : randomInt(1, 100);
-  const script = kind === 'counter' ? counting : `echo ${code}; sleep 0.0${randomInt(10)}; exit ${code}`;
+  const script = kind === 'counter' ? counting : kind === 'phoenix' ? 'echo up; sleep 0.1; exit 1' : `echo ${code}; sleep 0.0${randomInt(10)}; exit ${code}`;
   const { id } = await engine.createContainer(
-    t.container(['sh', '-c', script], { labels: { kind, code: String(code) }, autoRemove: kind === 'rm', stopTimeoutSeconds: 1 }),
+    t.container(['sh', '-c', script], {
+      labels: { kind, code: String(code) },
+      autoRemove: kind === 'rm',
+      stopTimeoutSeconds: 1,
+      ...(kind === 'phoenix' ? { restart: { name: 'always', maximumRetries: 0 } } : {}),
+      // Every other counter's log is rotated while the daemon dies.
+      ...(randomInt(2) === 0 ? {} : { log: { driver: 'json-file', maxBytes: 4000, maxFiles: 4, compress: randomInt(2) === 0 } }),
+    }),
   );
   tell({ created: id, kind, code });
   await act('start', id, () => engine.startContainer(id));
 }
 
+const phoenixes = () => engine.containers().filter((one) => one.definition.labels['kind'] === 'phoenix').length;
+
 async function operate(): Promise<void> {
   const id = pick();
   const dice = randomInt(10);
   const counters = engine.containers().filter((one) => one.definition.labels['kind'] === 'counter').length;
+  if (phoenixes() < 2) return await run('phoenix');
   if (id === undefined || counters < 4 || (dice < 2 && counters < 10)) return await run('counter');
   if (dice < 4) return await run('short');
   if (dice < 5) return await run('rm');

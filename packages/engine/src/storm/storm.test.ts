@@ -39,13 +39,15 @@ async function live(directory: string, ledger: Ledger, lifeMs: number, whileOpen
 
 async function linesOf(t: TestEngine, id: string): Promise<string[]> {
   const parts: Buffer[] = [];
-  for await (const { data } of t.engine.logs(id, { stdout: true, stderr: true, follow: false, signal: AbortSignal.timeout(10_000) })) parts.push(data);
+  for await (const lines of t.engine.logs(id, { stdout: true, stderr: true, follow: false, signal: AbortSignal.timeout(10_000) })) {
+    for (const { data } of lines) parts.push(data);
+  }
   return Buffer.concat(parts).toString().trimEnd().split('\n');
 }
 
-/** Each run counts from 1: within a run no number is missing or comes twice. */
+/** Each run counts from 1: within a run no number is missing or comes twice. A rotated log begins anywhere. */
 function assertCounts(lines: readonly string[], id: string): void {
-  let expected = 1;
+  let expected = Number(lines[0] ?? 1);
   for (const [index, line] of lines.entries()) {
     if (line === '1') expected = 1;
     // The last line of a run that was killed may be cut anywhere.
@@ -59,7 +61,7 @@ function assertCounts(lines: readonly string[], id: string): void {
 async function settle(t: TestEngine): Promise<void> {
   const limit = AbortSignal.timeout(20_000);
   for (const { definition, state } of t.engine.containers()) {
-    if (definition.labels['kind'] === 'counter' || (state.phase !== 'running' && state.phase !== 'removing')) continue;
+    if (['counter', 'phoenix'].includes(definition.labels['kind'] ?? '') || (state.phase !== 'running' && state.phase !== 'removing')) continue;
     await t.engine.waitContainer(definition.id, definition.autoRemove ? 'removed' : 'not-running', limit).catch((error: unknown) => {
       if (!isFault(error, 'container-not-found')) throw error;
     });
@@ -75,6 +77,7 @@ function assertStandings(t: TestEngine, ledger: Ledger): void {
     if (entry.uncertain || entry.kind === 'rm' || entry.standing === 'removed') continue;
     assert.ok(state !== undefined, `${id} was never removed`);
     if (entry.kind === 'short' && entry.started) assert.deepEqual({ phase: state.phase, code: state.exitCode }, { phase: 'exited', code: entry.code });
+    if (entry.kind === 'phoenix' && entry.started) assert.match(state.phase, /^(running|restarting)$/, `${id} had to be started again`);
     if (entry.kind === 'counter') assert.equal(state.phase, entry.standing, `phase of ${id}`);
     if (state.phase === 'running') process.kill(state.pid, 0);
   }

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { NicSpec } from '@berth/runtime';
 import { faults } from '../faults.ts';
+import type { Flavor } from '../flavor.ts';
 import type { VmProcess } from './process.ts';
 import { type NicRecord, type VmRecord, writeRecord } from './record.ts';
 import type { Taps } from './taps.ts';
@@ -15,6 +16,11 @@ export class NicBay {
     this.#taps = taps;
     this.#vm = vm;
     this.#record = record;
+  }
+
+  /** What the machine was booted with. */
+  get flavor(): Flavor {
+    return this.#record.flavor;
   }
 
   /** Before the start: network i gets device i. Fault `too-many-networks`. */

@@ -14,6 +14,7 @@ import type {
   Statistics,
   TerminalSize,
 } from '@berth/runtime';
+import { requireRoom } from '../flavor.ts';
 import type { NicBay } from './nic-bay.ts';
 import type { VmProcess } from './process.ts';
 
@@ -107,8 +108,9 @@ export class RunningVm implements RunningContainer {
     return this.#agent.updateFiles(files);
   }
 
-  updateLimits(limits: Limits): Promise<void> {
-    return this.#agent.updateLimits(limits);
+  async updateLimits(limits: Limits): Promise<void> {
+    requireRoom(this.#parts.nics.flavor, limits);
+    await this.#agent.updateLimits(limits);
   }
 
   destroy(): Promise<void> {

@@ -26,11 +26,28 @@ export function processesOf(mark: string): ProcessRow[] {
       .split(' ')
       .map((field) => field);
     const number = (index: number) => Number(fields[index - 3] ?? 0);
+    const status = read(`/proc/${pid}/status`);
+    const [, uid = 0, euid = 0] = /^Uid:\s+(\d+)\s+(\d+)/m.exec(status) ?? [];
     return [
       {
-        uid: Number(/^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0),
+        uid: Number(uid),
+        euid: Number(euid),
+        gid: Number(/^Gid:\s+\d+\s+(\d+)/m.exec(status)?.[1] ?? 0),
         pid,
         ppid: number(4),
+        pgid: number(5),
+        sid: number(6),
+        isForeground: number(8) === number(5),
+        flags: number(9),
+        nice: number(19),
+        priority: number(18),
+        schedulingClass: number(41),
+        threads: number(20),
+        processor: number(39),
+        virtualBytes: number(23),
+        minorFaults: number(10),
+        majorFaults: number(12),
+        name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
         startedAtMs: bootMs + number(22) * TICK_MS,
         cpuMs: (number(14) + number(15)) * TICK_MS,
         tty: number(7) === 0 ? '?' : 'pts/0',

@@ -4,19 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { systemClock } from './clock.ts';
+import { systemClock } from '../clock.ts';
+import { LogCursor } from './cursor.ts';
+import { unlimitedLog, type LogSettings } from './limits.ts';
 import { LogFile } from './log-file.ts';
-import { readPieces } from './log-reader.ts';
+import { readPieces } from './reader.ts';
 import { readLogs } from './logs.ts';
-import type { LogOptions } from './port.ts';
+import type { LogOptions } from '../port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'berth-log-'));
 after(() => rmSync(folder, { recursive: true }));
 const never = new AbortController().signal;
 let count = 0;
 
-function fresh(path = join(folder, `${(count += 1)}.log`)): LogFile {
-  const log = new LogFile(path, systemClock());
+function fresh(path = join(folder, `${(count += 1)}.log`), settings: LogSettings = unlimitedLog): LogFile {
+  const log = new LogFile(path, systemClock(), settings);
   log.retain();
   return log;
 }
@@ -28,13 +30,16 @@ function write(log: LogFile, run: number, ...words: string[]): void {
 
 async function all(log: LogFile): Promise<string[]> {
   const found: string[] = [];
-  for await (const { data } of readPieces(log, { from: 0, done: () => true, signal: never })) found.push(data.toString());
+  using cursor = new LogCursor(log, 'start');
+  for await (const { data } of readPieces(cursor, { done: () => true, signal: never })) found.push(data.toString());
   return found;
 }
 
 async function lines(log: LogFile, options: Partial<LogOptions> = {}, run = 0): Promise<string[]> {
   const found: string[] = [];
-  for await (const { data } of readLogs(log, { stdout: true, stderr: true, follow: false, signal: never, ...options }, run)) found.push(data.toString());
+  for await (const batch of readLogs(log, { stdout: true, stderr: true, follow: false, signal: never, ...options }, run)) {
+    for (const { data } of batch) found.push(data.toString());
+  }
   return found;
 }
 
@@ -112,7 +117,8 @@ test('a reader that lags by far more than memory keeps gets every byte', { timeo
   const total = 600;
   const reading = (async () => {
     let next = 0;
-    for await (const { data } of readPieces(log, { from: 0, done: () => log.endedRun >= 1, signal: never })) {
+    using cursor = new LogCursor(log, 'start');
+    for await (const { data } of readPieces(cursor, { done: () => log.endedRun >= 1, signal: never })) {
       assert.equal(data.readUInt32LE(0), next);
       next += 1;
       if (next % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -152,7 +158,9 @@ test('tail counts lines of both streams; since and until bound by time', async (
   assert.deepEqual(await lines(log, { tail: 0 }), []);
   assert.deepEqual(await lines(log, { tail: 100, stdout: false }), ['!c\n']);
   const times: bigint[] = [];
-  for await (const { timeNs } of readLogs(log, { stdout: true, stderr: true, follow: false, signal: never }, 0)) times.push(timeNs);
+  for await (const batch of readLogs(log, { stdout: true, stderr: true, follow: false, signal: never }, 0)) {
+    for (const { timeNs } of batch) times.push(timeNs);
+  }
   assert.deepEqual(await lines(log, { sinceNs: times[2] ?? 0n }), ['!c\n', 'd']);
   assert.deepEqual(await lines(log, { untilNs: times[2] ?? 0n }), ['a\n', 'b\n']);
   log.release();

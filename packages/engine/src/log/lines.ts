@@ -1,5 +1,5 @@
-import type { Piece } from './log-codec.ts';
-import type { LogRecord } from './port.ts';
+import type { Piece } from './codec.ts';
+import type { LogRecord } from '../port.ts';
 
 /** As long as Docker lets a line grow before it breaks it. */
 const LINE_BYTES = 16 << 10;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decode, encodeHeader, HEADER_BYTES, type Piece } from './log-codec.ts';
+import { decode, encodeHeader, HEADER_BYTES, type Piece } from './codec.ts';
 
 const pieces = fc.record(
   {
@@ -9,6 +9,7 @@ const pieces = fc.record(
     timeNs: fc.bigInt({ min: 0n, max: (1n << 63n) - 1n }),
     run: fc.nat({ max: 2 ** 32 - 1 }),
     offset: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+    open: fc.record({ stdout: fc.boolean(), stderr: fc.boolean() }, { noNullPrototype: true }),
     data: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   },
   { noNullPrototype: true },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { LineSplitter } from './log-lines.ts';
-import type { Piece } from './log-codec.ts';
-import type { LogRecord } from './port.ts';
+import { LineSplitter } from './lines.ts';
+import { noOpenLines, type Piece } from './codec.ts';
+import type { LogRecord } from '../port.ts';
 
 const LINE = 16 << 10;
 const parts = fc.array(
@@ -18,9 +18,9 @@ const parts = fc.array(
   { maxLength: 20 },
 );
 
-function split(list: readonly Omit<Piece, 'timeNs' | 'offset'>[]): LogRecord[] {
+function split(list: readonly Omit<Piece, 'timeNs' | 'offset' | 'open'>[]): LogRecord[] {
   const splitter = new LineSplitter();
-  return [...list.flatMap((part, index) => splitter.push({ ...part, timeNs: BigInt(index), offset: 0 })), ...splitter.flush()];
+  return [...list.flatMap((part, index) => splitter.push({ ...part, timeNs: BigInt(index), offset: 0, open: noOpenLines })), ...splitter.flush()];
 }
 
 test('lines are the bytes of their stream, each ended by a newline, by 16 KiB, or by the end', () => {
