@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Engine } from '@berth/engine';
 import { absentArea } from './areas/absent.ts';
 import { containerArea } from './areas/containers.ts';
+import { containerFileArea } from './areas/container-files.ts';
 import { containerStreamArea } from './areas/container-streams.ts';
 import { eventArea } from './areas/events.ts';
 import { execArea } from './areas/execs.ts';
@@ -125,7 +126,18 @@ function buildApp(context: Context): FastifyInstance {
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'page not found' }));
   app.setErrorHandler((error, request, reply) => answerError(context, error, request, reply));
 
-  for (const area of [systemArea, eventArea, containerArea, containerStreamArea, execArea, imageArea, imageArchiveArea, networkArea, absentArea]) {
+  for (const area of [
+    systemArea,
+    eventArea,
+    containerArea,
+    containerFileArea,
+    containerStreamArea,
+    execArea,
+    imageArea,
+    imageArchiveArea,
+    networkArea,
+    absentArea,
+  ]) {
     area(app, context);
   }
   return app;

@@ -14,7 +14,7 @@ export class ResponseStream {
   readonly #reply: FastifyReply;
   readonly #context: Context;
 
-  constructor(context: Context, reply: FastifyReply, contentType: string) {
+  constructor(context: Context, reply: FastifyReply, contentType: string, headers: Readonly<Record<string, string>> = {}) {
     this.#reply = reply;
     this.#context = context;
     reply.hijack();
@@ -22,7 +22,7 @@ export class ResponseStream {
     reply.raw.once('close', () => gone.abort());
     reply.raw.on('error', () => gone.abort());
     this.signal = AbortSignal.any([gone.signal, context.closing]);
-    reply.raw.writeHead(200, { ...commonHeaders(context), 'Content-Type': contentType });
+    reply.raw.writeHead(200, { ...commonHeaders(context), ...headers, 'Content-Type': contentType });
     reply.raw.flushHeaders();
   }
 

@@ -3,6 +3,7 @@ import type { EndpointDefinition, PortPublication } from '@berth/network';
 import type { ExitStatus, RunningContainer } from '@berth/runtime';
 import type { Clock } from './clock.ts';
 import type { Exec } from './exec.ts';
+import { FilesInUse } from './files-in-use.ts';
 import { LogFile } from './log-file.ts';
 import type { ContainerDefinition, ContainerState } from './port.ts';
 import { Serial } from './serial.ts';
@@ -69,6 +70,7 @@ export class Container {
   /** It has been removed. */
   gone = false;
   readonly serial = new Serial();
+  readonly filesInUse = new FilesInUse();
   readonly waits = new Waits();
   readonly execs = new Map<string, Exec>();
   readonly log: LogFile;

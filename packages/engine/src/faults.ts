@@ -34,6 +34,13 @@ export const removalInProgress = (reference: string) => new Fault('conflict', 'r
 export const wouldNotDie = (id: string) => new Fault('deadline', 'would-not-die', `container ${shortId(id)} could not be ended in time`);
 export const startAborted = (id: string) =>
   new Fault('conflict', 'start-aborted', `the start of container ${shortId(id)} was given up: the container is being removed`);
+export const fileNotFound = (path: string, reference: string) =>
+  new Fault('not-found', 'file-not-found', `Could not find the file ${path} in container ${reference}`);
+export const rootReadOnly = () => new Fault('forbidden', 'root-read-only', 'container rootfs is marked read-only');
+export const filesRemoving = (reference: string) =>
+  new Fault('conflict', 'removing', `container ${reference} is marked for removal: its files are out of reach`);
+export const outsideOf = (name: string, path: string) =>
+  new Fault('invalid', 'archive-invalid', `${JSON.stringify(name)} is outside of ${JSON.stringify(path)}`);
 export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
 
 export const execNotFound = (id: string) => new Fault('not-found', 'exec-not-found', `No such exec instance: ${id}`);
