@@ -1,6 +1,6 @@
 import type { ContainerFiles, FileChange } from '@berth/runtime';
 import { isFault } from '@berth/kit';
-import { bounded } from './bounded.ts';
+import { abortable, bounded } from './bounded.ts';
 import type { Container } from './container.ts';
 import { containerPath, containerPathName } from './container-path.ts';
 import { type Deps, runtimeOf } from './deps.ts';
@@ -86,7 +86,11 @@ export async function writeArchive(
   }
   const user = container.definition.user;
   const owner = options.copyUidGid && user !== '' ? { owner: user } : {};
-  const writing = held.files.write(target, fromTar(archive, target), { keepKinds: options.noOverwriteDirNonDir, signal: held.signal, ...owner });
+  const writing = held.files.write(target, fromTar(untilAborted(archive, held.signal), target), {
+    keepKinds: options.noOverwriteDirNonDir,
+    signal: held.signal,
+    ...owner,
+  });
   await inDockersWords(writing, path, reference);
   emitContainer(deps, container, 'extract-to-dir');
 }
@@ -112,6 +116,16 @@ export async function exportContainer(deps: Deps, container: Container, signal: 
 /** The root itself has no name in an export. */
 async function* withoutRoot<T extends { readonly type: string; readonly entry?: { readonly path: string } }>(pieces: AsyncIterable<T>): AsyncGenerator<T> {
   for await (const piece of pieces) if (piece.type !== 'entry' || piece.entry?.path !== '') yield piece;
+}
+
+/** Doesn't wait for what a client has yet to send. */
+async function* untilAborted(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const chunks = source[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await abortable(chunks.next(), signal);
+    if (next.done === true) return;
+    yield next.value;
+  }
 }
 
 async function inDockersWords<T>(work: Promise<T>, path: string, reference: string): Promise<T> {

@@ -22,7 +22,7 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   'not-a-directory': 'invalid',
   'cannot-overwrite': 'invalid',
   'archive-invalid': 'invalid',
-  'file-failed': 'internal',
+  'file-failed': 'invalid',
   unsupported: 'unsupported',
 };
 

@@ -16,7 +16,7 @@
 
 int archive_failed(struct fault *fault, const char *what, const char *path)
 {
-	const char *code = errno == ENOENT ? "file-not-found" : errno == ENOSPC || errno == EDQUOT ? "disk-full" : "file-failed";
+	const char *code = errno == ENOENT ? "file-not-found" : errno == ENOSPC || errno == EDQUOT ? "disk-full" : errno == EIO ? "internal" : "file-failed";
 	return fault_set(fault, code, "%s %s: %s", what, *path == 0 ? "/" : path, error_text(errno));
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { ImageProcessDefaults } from '@berth/images';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -36,13 +35,12 @@ export function containerFileArea(app: FastifyInstance, context: Context): void 
       copyUidGid: query.flag('copyUIDGID'),
       signal: untilGone(reply),
     };
-    // Read to its end whatever becomes of it: destroyed, it would take the connection away under the answer.
+    // What the client still sends is taken: destroyed, the body would take the connection away under the answer.
     body.on('error', () => undefined);
     try {
       await engine.writeArchive(request.params.id, pathOf(request), body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>, options);
     } finally {
       body.resume();
-      if (!body.readableEnded && !body.destroyed) await once(body, 'close').catch(() => undefined);
     }
     return reply.code(200).send();
   });

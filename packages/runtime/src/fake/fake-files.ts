@@ -50,20 +50,24 @@ export class FakeFiles implements ContainerFiles {
       }
       file = undefined;
     };
-    for await (const piece of pieces) {
-      options.signal?.throwIfAborted();
-      if (piece.type === 'hole') at += piece.sizeBytes;
-      else if (piece.type === 'data') {
-        await file?.write(piece.data, 0, piece.data.length, at);
-        at += piece.data.length;
-      } else {
-        await finish();
-        last = piece.entry;
-        at = 0;
-        file = await this.#make(posix.join('/', path, piece.entry.path), piece.entry, options.keepKinds === true);
+    try {
+      for await (const piece of pieces) {
+        options.signal?.throwIfAborted();
+        if (piece.type === 'hole') at += piece.sizeBytes;
+        else if (piece.type === 'data') {
+          await file?.write(piece.data, 0, piece.data.length, at);
+          at += piece.data.length;
+        } else {
+          await finish();
+          last = piece.entry;
+          at = 0;
+          file = await this.#make(posix.join('/', path, piece.entry.path), piece.entry, options.keepKinds === true);
+        }
       }
+      await finish();
+    } finally {
+      await file?.close();
     }
-    await finish();
   }
 
   async changes(): Promise<FileChange[]> {
