@@ -144,17 +144,6 @@ export const listingCases: readonly Case[] = [
     ],
   },
   {
-    name: 'what is not there yet says so',
-    command: 'cp, diff, export, commit',
-    steps: [
-      quiet('create --name z1 busybox true'),
-      other('cp z1:/etc/passwd -', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker cp is not supported by berth yet/ }),
-      other('diff z1', 'not there yet', { exitCode: 1, stderr: /docker diff is not supported by berth yet/ }),
-      other('export z1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker export is not supported by berth yet/ }),
-      other('commit z1 c1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker commit is not supported by berth yet/ }),
-    ],
-  },
-  {
     name: 'a registry nobody listens at (test/registry has real ones)',
     command: 'pull, push, search, login',
     steps: [

@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Engine } from '@berth/engine';
 import { absentArea } from './areas/absent.ts';
 import { containerArea } from './areas/containers.ts';
+import { containerFileArea } from './areas/container-files.ts';
 import { containerStreamArea } from './areas/container-streams.ts';
 import { eventArea } from './areas/events.ts';
 import { execArea } from './areas/execs.ts';
@@ -134,6 +135,7 @@ function buildApp(context: Context): FastifyInstance {
     systemArea,
     eventArea,
     containerArea,
+    containerFileArea,
     containerStreamArea,
     execArea,
     imageArea,

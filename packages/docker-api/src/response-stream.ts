@@ -22,12 +22,12 @@ export class ResponseStream {
   readonly #reply: FastifyReply;
   readonly #context: Context;
 
-  constructor(context: Context, reply: FastifyReply, contentType: string) {
+  constructor(context: Context, reply: FastifyReply, contentType: string, headers: Readonly<Record<string, string>> = {}) {
     this.#reply = reply;
     this.#context = context;
     reply.hijack();
     this.signal = clientGone(context, reply);
-    reply.raw.writeHead(200, { ...commonHeaders(context), 'Content-Type': contentType });
+    reply.raw.writeHead(200, { ...commonHeaders(context), ...headers, 'Content-Type': contentType });
     reply.raw.flushHeaders();
   }
 

@@ -2,13 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { newId } from '@berth/kit';
-import type { Images } from '@berth/images';
+import type { Image, Images } from '@berth/images';
 import type { Networking } from '@berth/network';
-import type { ProcessRow, Runtime, Statistics, TerminalSize } from '@berth/runtime';
+import type { FileChange, ProcessRow, Runtime, Statistics, TerminalSize } from '@berth/runtime';
 import type { Store } from '@berth/store';
 import { attach } from './attach.ts';
 import { bounded, endsWithin } from './bounded.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { commitContainer } from './commit.ts';
 import { connectNetwork, disconnectNetwork } from './connect.ts';
 import { logPath, type Run } from './container.ts';
 import { createContainer } from './create.ts';
@@ -17,6 +18,7 @@ import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import { createExec, type Exec } from './exec.ts';
 import { attachPaused, engineClosed, execNotFound, isRestarting, logsUnreadable, notRunning } from './faults.ts';
+import { containerChanges, exportContainer, readArchive, statPath, writeArchive } from './files.ts';
 import { killContainer } from './kill.ts';
 import { Lanes } from './lanes.ts';
 import { isAlive } from './lifecycle.ts';
@@ -27,6 +29,7 @@ import type {
   Attachment,
   AttachOptions,
   ContainerChange,
+  CommitRequest,
   ContainerView,
   Engine,
   EngineEvent,
@@ -39,7 +42,9 @@ import type {
   NewContainer,
   NewExec,
   NewNetwork,
+  PathStat,
   WaitCondition,
+  WriteArchiveOptions,
 } from './port.ts';
 import { reconcile } from './reconcile.ts';
 import { Registry } from './registry.ts';
@@ -234,6 +239,30 @@ export class ContainerEngine implements Engine {
       this.#deps.events.emit({ type: 'container', action: 'prune', actorId: '', attributes: { reclaimed: String(reclaimedBytes) } });
       return { deleted, reclaimedBytes };
     });
+  }
+
+  statPath(reference: string, path: string): Promise<PathStat> {
+    return statPath(this.#deps, this.#deps.registry.find(reference), reference, path);
+  }
+
+  readArchive(reference: string, path: string, signal: AbortSignal) {
+    return readArchive(this.#deps, this.#deps.registry.find(reference), reference, path, signal);
+  }
+
+  writeArchive(reference: string, path: string, tar: AsyncIterable<Buffer>, options: WriteArchiveOptions): Promise<void> {
+    return this.#accept(() => writeArchive(this.#deps, this.#deps.registry.find(reference), reference, path, tar, options));
+  }
+
+  containerChanges(reference: string): Promise<readonly FileChange[]> {
+    return containerChanges(this.#deps, this.#deps.registry.find(reference));
+  }
+
+  exportContainer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+    return exportContainer(this.#deps, this.#deps.registry.find(reference), signal);
+  }
+
+  commitContainer(reference: string, request: CommitRequest): Promise<Image> {
+    return this.#accept(() => commitContainer(this.#deps, this.#deps.registry.find(reference), request));
   }
 
   createExec(reference: string, request: NewExec): Promise<string> {

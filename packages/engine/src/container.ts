@@ -6,6 +6,7 @@ import type { Exec } from './exec.ts';
 import type { HealthState } from './health-state.ts';
 import { unlimitedLog } from './log/limits.ts';
 import { LogFile } from './log/log-file.ts';
+import { FilesInUse } from './files-in-use.ts';
 import type { ContainerDefinition, ContainerState } from './port.ts';
 import { Serial } from './serial.ts';
 import { Waits } from './waits.ts';
@@ -89,6 +90,7 @@ export class Container {
   /** It has been removed. */
   gone = false;
   readonly serial = new Serial();
+  readonly filesInUse = new FilesInUse();
   readonly waits = new Waits();
   readonly execs = new Map<string, Exec>();
   readonly log: LogFile;

@@ -44,6 +44,13 @@ export const limitBelowUse = (limitBytes: number, usedBytes: number) =>
     'limit-below-use',
     `its processes use ${Math.ceil(usedBytes / 2 ** 20)} MiB, which is more than a limit of ${Math.floor(limitBytes / 2 ** 20)} MiB`,
   );
+export const fileNotFound = (path: string, reference: string) =>
+  new Fault('not-found', 'file-not-found', `Could not find the file ${path} in container ${reference}`);
+export const rootReadOnly = () => new Fault('forbidden', 'root-read-only', 'container rootfs is marked read-only');
+export const filesRemoving = (reference: string) =>
+  new Fault('conflict', 'removing', `container ${reference} is marked for removal: its files are out of reach`);
+export const outsideOf = (name: string, path: string) =>
+  new Fault('invalid', 'archive-invalid', `${JSON.stringify(name)} is outside of ${JSON.stringify(path)}`);
 export const engineClosed = () => new Fault('unavailable', 'engine-closed', 'the engine is shutting down');
 
 export const logRotatedAway = () =>

@@ -1,10 +1,10 @@
 /** The engine as the API edges see it. Everything that changes something is done when its promise resolves. */
-import type { Images } from '@berth/images';
+import type { CommitOptions, Image, Images } from '@berth/images';
 import type { NetworkDefinition, EndpointDefinition, PortPublication, PortRequest } from '@berth/network';
 import type { HealthCheck, HealthState } from './health-state.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 import type { LogSettings } from './log/limits.ts';
-import type { Limits, Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { FileChange, FileStat, Limits, Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
 
 /** What is wanted: immutable after create, but for the name and what an update changes. */
 export interface ContainerDefinition {
@@ -250,6 +250,20 @@ export interface Engine extends AsyncDisposable {
   writableSize(reference: string): Promise<number>;
   pruneContainers(matches: (container: ContainerView) => boolean): Promise<{ deleted: string[]; reclaimedBytes: number }>;
 
+  /**
+   * The files of a container, in every state but a removal's (docs/design/container-files.md). Faults: `file-not-found`
+   * ("Could not find the file PATH in container C"), `removing`, those of `FileAccess`.
+   */
+  statPath(reference: string, path: string): Promise<PathStat>;
+  /** A tar of what is at the path, under the path's own last name. */
+  readArchive(reference: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }>;
+  /** Unpacks a tar, compressed or not, into the directory at the path. Faults also: `root-read-only`, `tar-invalid`. */
+  writeArchive(reference: string, path: string, tar: AsyncIterable<Buffer>, options: WriteArchiveOptions): Promise<void>;
+  containerChanges(reference: string): Promise<readonly FileChange[]>;
+  /** The whole root file system as a tar. */
+  exportContainer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+  commitContainer(reference: string, request: CommitRequest): Promise<Image>;
+
   createExec(reference: string, request: NewExec): Promise<string>;
   exec(id: string): ExecView;
   /** Starts it and gives its streams; `undefined` when detached. */
@@ -269,6 +283,25 @@ export interface Engine extends AsyncDisposable {
   /** For edges that do things to images themselves. */
   emit(event: Omit<EngineEvent, 'timeNs'>): void;
   facts(): EngineFacts;
+}
+
+export interface PathStat extends FileStat {
+  /** The last name of the path asked for: `/` of the root, `.` when the path ends so. */
+  readonly name: string;
+}
+
+export interface WriteArchiveOptions {
+  /** Neither a directory may be replaced by something else nor the other way round. */
+  readonly noOverwriteDirNonDir: boolean;
+  /** Everything becomes the container's user's. */
+  readonly copyUidGid: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface CommitRequest extends Pick<CommitOptions, 'author' | 'comment' | 'changes' | 'config' | 'containerConfig' | 'reference'> {
+  /** Freeze the container, if it runs, while its layer is read. */
+  readonly pause: boolean;
+  readonly signal: AbortSignal;
 }
 
 export interface EngineFacts {

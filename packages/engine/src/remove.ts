@@ -2,7 +2,7 @@ import { bounded } from './bounded.ts';
 import type { Container } from './container.ts';
 import { runtimeOf, type Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
-import { removalInProgress, removePaused, removeRunning } from './faults.ts';
+import { filesRemoving, removalInProgress, removePaused, removeRunning } from './faults.ts';
 import { next } from './lifecycle.ts';
 import { killRun } from './kill.ts';
 import { save } from './save.ts';
@@ -43,6 +43,7 @@ export async function removeNow(deps: Deps, container: Container): Promise<void>
   container.state = { ...container.state, phase: removing };
   try {
     if (phase !== 'removing') await save(deps, container, '');
+    await bounded(container.filesInUse.end(filesRemoving(container.name)), deps.limits.callMs, 'ending copies');
     await bounded(runtimeOf(deps, container).remove(container.id), deps.limits.callMs, 'removing the writable layer');
     await container.log.remove();
     deps.images.unlease(container.id);

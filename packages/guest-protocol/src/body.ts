@@ -36,6 +36,13 @@ export class BodyWriter {
     return this;
   }
 
+  /** A string of one byte a character, as names of files are: they need not be text. */
+  latin1(value: string): this {
+    this.u32(value.length);
+    this.#parts.push(Buffer.from(`${value}\0`, 'latin1'));
+    return this;
+  }
+
   strings(values: readonly string[]): this {
     this.u32(values.length);
     for (const value of values) this.string(value);
@@ -88,6 +95,19 @@ export class BodyReader {
     const length = this.u32();
     const at = this.#take(length + 1);
     return this.#body.toString('utf8', at, at + length);
+  }
+
+  /** A string of one byte a character. */
+  latin1(): string {
+    const length = this.u32();
+    const at = this.#take(length + 1);
+    return this.#body.toString('latin1', at, at + length);
+  }
+
+  bytes(): Buffer {
+    const length = this.u32();
+    const at = this.#take(length);
+    return this.#body.subarray(at, at + length);
   }
 
   rest(): Buffer {

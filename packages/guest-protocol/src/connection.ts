@@ -15,6 +15,7 @@ import type {
 import { BodyReader, BodyWriter } from './body.ts';
 import { Delivery } from './delivery.ts';
 import { Execution } from './execution.ts';
+import { GuestFiles, writeFilesRequest } from './files.ts';
 import { Line } from './line.ts';
 import { toAgent, toHost } from './messages.ts';
 import type { AgentState, BlockDevice, GuestAgent, NetworkDevice } from './port.ts';
@@ -37,6 +38,7 @@ interface JournalPiece {
  */
 export class GuestConnection implements GuestAgent {
   readonly exited: Promise<ExitStatus>;
+  readonly files = new GuestFiles((request, sink) => this.#execute(toAgent.files, (body) => writeFilesRequest(body, request), sink));
   readonly #line: Line;
   readonly #stdin: StdinStream;
   readonly #execs = new Map<number, Execution>();
@@ -127,13 +129,17 @@ export class GuestConnection implements GuestAgent {
     await this.#line.ask(toAgent.freeze, new BodyWriter().u8(frozen).done());
   }
 
-  async exec(spec: ProcessSpec, sink: ExecSink): Promise<RunningExec> {
+  exec(spec: ProcessSpec, sink: ExecSink): Promise<RunningExec> {
+    return this.#execute(toAgent.exec, (body) => writeProcess(body, spec), sink);
+  }
+
+  async #execute(type: number, write: (body: BodyWriter) => void, sink: ExecSink): Promise<Execution> {
     const id = this.#nextExec++;
     const body = new BodyWriter().u32(id);
-    writeProcess(body, spec);
+    write(body);
     const execution = new Execution(this.#line, id, sink);
     this.#execs.set(id, execution);
-    const reply = this.#line.ask(toAgent.exec, body.done());
+    const reply = this.#line.ask(type, body.done());
     execution.begin();
     try {
       execution.pid = (await reply).u32();

@@ -18,6 +18,11 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   'wrong-phase': 'conflict',
   'device-missing': 'internal',
   'network-failed': 'internal',
+  'file-not-found': 'not-found',
+  'not-a-directory': 'invalid',
+  'cannot-overwrite': 'invalid',
+  'archive-invalid': 'invalid',
+  'file-failed': 'invalid',
   unsupported: 'unsupported',
 };
 

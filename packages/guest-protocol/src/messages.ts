@@ -24,6 +24,7 @@ export const toAgent = {
   updateFiles: 0x15,
   updateLimits: 0x16,
   shutdown: 0x17,
+  files: 0x18,
 } as const;
 
 export const toHost = {

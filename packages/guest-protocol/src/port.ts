@@ -2,6 +2,7 @@ import type {
   ContainerSpec,
   ExecSink,
   ExitStatus,
+  FileAccess,
   Limits,
   NicSpec,
   OutputSink,
@@ -53,6 +54,8 @@ export interface GuestAgent extends AsyncDisposable {
   removeNetwork(name: string): Promise<void>;
   updateFiles(files: Partial<ContainerSpec['files']>): Promise<void>;
   updateLimits(limits: Limits): Promise<void>;
+  /** The container's files, from `prepare` on, whether or not it runs. */
+  readonly files: FileAccess;
   /** Flushes file systems so that the scratch image is consistent, then powers the VM off (or, on the host, ends). */
   shutdown(): Promise<void>;
 }

@@ -5,12 +5,13 @@ import { releaseFreedMemory } from '@berth/sys';
 import { chooseToSave } from './archive/choose-to-save.ts';
 import { saveArchive } from './archive/save-archive.ts';
 import { loadArchive } from './archive/load-archive.ts';
+import { commitLayer } from './commit.ts';
 import { imageNotFound, referenceInvalid, withDiskFull } from './faults.ts';
 import { type ImportOptions, importRootfs } from './import-rootfs.ts';
 import { LayerStore } from './layer/layer-store.ts';
 import type { SquashCompression } from './layer/squash.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import type { Image, Images, Progress } from './port.ts';
+import type { CommitOptions, Image, Images, Progress } from './port.ts';
 import { familiar, parseNamed, parseReference, withDefaultTag } from './reference.ts';
 import { dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
 import { type RegistryDeps, RegistryOperations } from './registry/registry-operations.ts';
@@ -202,6 +203,12 @@ export class ImageStore implements Images {
         architecture: ARCHITECTURES[process.arch] ?? process.arch,
         ...options,
       }),
+    );
+  }
+
+  async commit(layer: Readable, options: CommitOptions): Promise<Image> {
+    return this.#receiving(layer, options.signal, (bytes) =>
+      commitLayer(bytes, { files: this.#files, rows: this.#rows, layers: this.#layers, now: this.#now, ...options }),
     );
   }
 

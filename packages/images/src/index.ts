@@ -9,6 +9,7 @@ export type { RegistrySettings } from './registry/settings.ts';
 export { ImageStore, type ImageStoreOptions } from './image-store.ts';
 export type { Limits } from './limits.ts';
 export { buildLocalImages } from './local/build-local-images.ts';
+export { plainTar } from './layer/compression.ts';
 export { TarReader } from './tar/tar-reader.ts';
 export { END_OF_ARCHIVE, padding, tarHeader } from './tar/tar-writer.ts';
 export type { TarEntry, TarKind } from './tar/tar-entry.ts';

@@ -89,6 +89,8 @@ export interface Images extends AsyncDisposable {
     archive: Readable,
     options: { reference?: string; message?: string; changes: readonly string[]; platform?: string; signal?: AbortSignal },
   ): Promise<Image>;
+  /** `docker commit`: the parent's layers and one more, given as a tar. A layer that has nothing in it is left out. */
+  commit(layer: Readable, options: CommitOptions): Promise<Image>;
   /** Removes unleased, unreferenced blobs and leftovers of a crash. Returns bytes freed. */
   collect(): Promise<number>;
   prune(options: {
@@ -96,4 +98,18 @@ export interface Images extends AsyncDisposable {
     users: readonly { imageId: string }[];
     matches?: (image: Image) => boolean;
   }): Promise<{ deleted: ({ Untagged: string } | { Deleted: string })[]; reclaimedBytes: number }>;
+}
+
+export interface CommitOptions {
+  readonly parent: Image;
+  readonly containerId: string;
+  readonly containerConfig: ImageProcessDefaults;
+  /** Given with the request; what it leaves open comes from the container's. */
+  readonly config?: ImageProcessDefaults;
+  readonly author: string;
+  readonly comment: string;
+  /** Lines of a Dockerfile. */
+  readonly changes: readonly string[];
+  readonly reference?: string;
+  readonly signal?: AbortSignal;
 }

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { GuestConnection } from '@berth/guest-protocol';
 import { isFault } from '@berth/kit';
-import type { ContainerSpec, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
-import { findProcesses, hostMemory, processStartTicks } from '@berth/sys';
+import type { ContainerFiles, ContainerSpec, FilesRequest, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
+import { findProcesses, hostMemory } from '@berth/sys';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
 import { Calm } from './calm.ts';
 import { Children } from './children.ts';
 import { Containers } from './containers.ts';
+import { Endings } from './endings.ts';
+import { FileSessions, held } from './file-sessions.ts';
 import { chooseFlavor, flavorName } from './flavor.ts';
 import { Limiter } from './limiter.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
@@ -18,15 +18,17 @@ import { Pool, type Recipe } from './pool.ts';
 import { buildPreload } from './preload.ts';
 import { vmPaths } from './qemu/launch.ts';
 import { ScratchMaker } from './scratch.ts';
+import { Supply } from './supply.ts';
 import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
 import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
 import { LiveTemplates } from './template/live-templates.ts';
 import { Templates } from './template/templates.ts';
 import type { Child, Mark } from './vm/child.ts';
+import { endLeftover } from './vm/leftover.ts';
 import { NicBay } from './vm/nic-bay.ts';
 import { VmProcess } from './vm/process.ts';
 import { shutDown } from './vm/shutdown.ts';
-import { readRecord, writeRecord } from './vm/record.ts';
+import { readRecord } from './vm/record.ts';
 import { RunningVm } from './vm/running-vm.ts';
 import { Taps } from './vm/taps.ts';
 
@@ -35,6 +37,8 @@ const SHUTDOWN_LIMIT_MS = 5_000;
 const DEFAULT_SCRATCH_BYTES = 10 * 2 ** 30;
 const DEFAULT_TEMPLATE_BUDGET_BYTES = 4 * 2 ** 30;
 const ADOPT_LIMIT_MS = 15_000;
+/** A machine that serves the files of a container which doesn't run waits so long for the next request. */
+const FILES_LINGER_MS = 5_000;
 
 /** Every container a virtual machine of its own, cloned from a running template. */
 export class MicrovmRuntime implements Runtime {
@@ -46,9 +50,11 @@ export class MicrovmRuntime implements Runtime {
   readonly #instance: string;
   readonly #calm = new Calm();
   readonly #limiter: Limiter;
-  /** VMs of containers, and what of them is still ending. */
+  /** Who has a container's writable layer: a run, a start under way, a session for its files, a VM that is ending. */
   readonly #running = new Map<string, RunningVm>();
-  readonly #ending = new Map<string, { vm: VmProcess; done: Promise<void> }>();
+  readonly #starting = new Map<string, Promise<unknown>>();
+  readonly #sessions: FileSessions;
+  readonly #endings: Endings;
   /** Ids of VMs that this daemon has made or adopted. */
   readonly #own = new Set<string>();
   readonly #warming = new Set<Promise<void>>();
@@ -61,6 +67,7 @@ export class MicrovmRuntime implements Runtime {
   #scratch!: ScratchMaker;
   #templates!: Templates;
   #pool!: Pool;
+  #supply!: Supply;
   #closed = false;
 
   private constructor(options: MicrovmRuntimeOptions) {
@@ -68,6 +75,8 @@ export class MicrovmRuntime implements Runtime {
     this.#vms = join(options.runDirectory, 'vms');
     this.#waiting = join(options.stateDirectory, 'waiting');
     this.#containers = new Containers(join(options.stateDirectory, 'containers'), join(options.stateDirectory, 'trash'));
+    this.#endings = new Endings(this.#containers, SHUTDOWN_LIMIT_MS, options.log);
+    this.#sessions = new FileSessions((id, child) => this.#endings.begin(id, child.vm, child.agent), FILES_LINGER_MS);
     this.#instance = createHash('sha256').update(resolve(options.stateDirectory)).digest('hex').slice(0, 10);
     this.#limiter = new Limiter(options.pool?.parallel ?? Math.max(2, availableParallelism()));
     mkdirSync(this.#vms, { recursive: true, mode: 0o700 });
@@ -144,6 +153,14 @@ export class MicrovmRuntime implements Runtime {
       calm: () => this.#calm.settled(40, 1_500),
       log,
     });
+    this.#supply = new Supply({
+      containers: this.#containers,
+      endings: this.#endings,
+      scratch,
+      pool: this.#pool,
+      children: this.#children,
+      limiter: this.#limiter,
+    });
     progress(`preparing the template (${acceleration === 'kvm' ? 'KVM' : 'emulation'})`);
     try {
       await this.#templates.flavor(flavor(acceleration === 'tcg'));
@@ -196,8 +213,14 @@ export class MicrovmRuntime implements Runtime {
     await Promise.race([all, promise]).finally(() => signal.removeEventListener('abort', stop));
   }
 
-  start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
-    return this.#calm.during(() => this.#start(spec, sink, options.signal));
+  async start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
+    const work = this.#calm.during(() => this.#start(spec, sink, options.signal));
+    this.#starting.set(spec.id, work);
+    try {
+      return await work;
+    } finally {
+      this.#starting.delete(spec.id);
+    }
   }
 
   async #start(spec: ContainerSpec, sink: OutputSink, signal: AbortSignal | undefined): Promise<RunningContainer> {
@@ -206,25 +229,11 @@ export class MicrovmRuntime implements Runtime {
     const phases: { phase: string; atMs: number }[] = [];
     const mark: Mark = (phase) => phases.push({ phase, atMs: performance.now() - from });
     const { id } = spec;
-    await this.#ending.get(id)?.done;
     const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits });
+    const session = await this.#sessions.take(id, recipe.key);
     const restarted = this.#containers.hasScratch(id);
-    await this.#scratch.checkRoom();
-    mark('admitted');
-    let child = restarted ? undefined : this.#pool.take(recipe.key);
-    const source = child === undefined ? 'clone' : 'pool';
+    const { child, source } = session === undefined ? await this.#supply.take(id, recipe, mark, signal) : { child: session, source: 'session' as const };
     try {
-      if (child === undefined)
-        child = await this.#limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
-      else {
-        mark('taken');
-        this.#children.adopted(child);
-        this.#containers.assign(id, child.record.id);
-        renameSync(child.record.scratch, this.#containers.scratch(id));
-      }
-      child.record = { ...child.record, container: id, scratch: this.#containers.scratch(id) };
-      writeRecord(child.vm.paths.directory, child.record);
-      mark('assigned');
       signal?.throwIfAborted();
       const nics = new NicBay(this.#taps, child.vm, child.record);
       await nics.attachAll(spec.networks);
@@ -237,14 +246,25 @@ export class MicrovmRuntime implements Runtime {
       return this.#hold(id, child, nics, startedAtMs, sink);
     } catch (error) {
       // Before its layer is thrown away: whether the machine had died while it waited, which is no fault of this container's.
-      const diedWaiting = source === 'pool' && isFault(error, 'vm-failed') && (await child?.vm.endsSoon()) === true;
-      await child?.agent[Symbol.asyncDispose]();
-      await child?.vm.destroy();
-      if (restarted) this.#containers.release(id);
-      else await this.#containers.remove(id);
+      const diedWaiting = source !== 'clone' && isFault(error, 'vm-failed') && (await child.vm.endsSoon());
+      // What was copied into the container has to reach the disk.
+      if (source === 'session') await shutDown(child.vm, child.agent, SHUTDOWN_LIMIT_MS);
+      await this.#supply.giveUp(id, child, { keepLayer: restarted });
       if (diedWaiting) return await this.#start(spec, sink, signal);
       throw error;
     }
+  }
+
+  async files(request: FilesRequest): Promise<ContainerFiles> {
+    const { id } = request;
+    const recipe = this.#recipe(request);
+    while (this.#starting.has(id)) await this.#starting.get(id)?.catch(() => undefined);
+    const running = this.#running.get(id);
+    if (running !== undefined) return held(running);
+    const open = async () => (await this.#supply.take(id, recipe, () => undefined)).child;
+    const files = await this.#sessions.hold(id, recipe.key, () => this.#calm.during(open));
+    this.warm(request);
+    return files;
   }
 
   async #agentStart(child: Child, spec: ContainerSpec): Promise<{ startedAtMs: number }> {
@@ -258,7 +278,7 @@ export class MicrovmRuntime implements Runtime {
 
   async adopt(id: RunningId, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer | undefined> {
     const vmId = this.#containers.vmOf(id);
-    if (vmId === undefined || this.#ending.has(id)) return undefined;
+    if (vmId === undefined || this.#endings.has(id)) return undefined;
     const paths = vmPaths(join(this.#vms, vmId));
     const record = readRecord(paths.directory);
     const vm = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
@@ -275,9 +295,9 @@ export class MicrovmRuntime implements Runtime {
       options.signal?.throwIfAborted();
       this.#options.log('warn', `the virtual machine of container ${id.slice(0, 12)} does not answer: ${String(error)}`);
     }
-    // Started by nobody, or beyond help: nothing of the container runs.
+    // Started by nobody, or beyond help: nothing of the container runs. What was copied into it before is kept.
     await agent[Symbol.asyncDispose]();
-    await vm.destroy();
+    await this.#endVm(vmId, { gently: true });
     this.#containers.release(id);
     return undefined;
   }
@@ -288,7 +308,8 @@ export class MicrovmRuntime implements Runtime {
 
   async stopLeftovers(id: RunningId): Promise<void> {
     await this.#running.get(id)?.destroy();
-    await this.#ending.get(id)?.done;
+    await this.#sessions.close(id, { kill: false });
+    await this.#endings.over(id);
     const vmId = this.#containers.vmOf(id);
     if (vmId === undefined) return;
     await this.#endVm(vmId, { gently: true });
@@ -297,10 +318,9 @@ export class MicrovmRuntime implements Runtime {
 
   async remove(id: RunningId): Promise<void> {
     await this.#running.get(id)?.destroy();
-    const ending = this.#ending.get(id);
-    // What it would still write, nobody will read. Its end is awaited by nobody but the closing of the runtime.
-    if (ending !== undefined) ending.vm.kill();
-    else {
+    await this.#sessions.close(id, { kill: true });
+    // Its end is awaited by nobody but the closing of the runtime.
+    if (!this.#endings.cutShort(id)) {
       const vmId = this.#containers.vmOf(id);
       if (vmId !== undefined) await this.#endVm(vmId, { gently: false });
     }
@@ -333,7 +353,8 @@ export class MicrovmRuntime implements Runtime {
     await Promise.allSettled(this.#warming);
     await this.#pool.close();
     await this.#live?.close();
-    await Promise.allSettled([...this.#ending.values()].map((ending) => ending.done));
+    await this.#sessions.closeAll();
+    await this.#endings.settled();
     await Promise.allSettled(this.#background);
     await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
   }
@@ -356,58 +377,29 @@ export class MicrovmRuntime implements Runtime {
     this.#pool.want(recipe);
   }
 
-  async #onDemand(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
-    mark('admitted');
-    try {
-      this.#children.checkRoom();
-    } catch (error) {
-      // Children that wait for nobody in particular give way.
-      if (!(await this.#pool.drain())) throw error;
-    }
-    return await this.#children.forContainer(id, recipe, mark);
-  }
-
   /** From here on the container has its VM. */
   #hold(id: string, child: Child, nics: NicBay, startedAtMs: number, sink: OutputSink): RunningVm {
     const { vm, agent } = child;
-    const running = new RunningVm({ id, vm, agent, nics, startedAtMs, sink, destroy: async (current) => this.#end(id, vm, nics, current) });
+    const running = new RunningVm({
+      id,
+      vm,
+      agent,
+      nics,
+      startedAtMs,
+      sink,
+      destroy: async (current) => {
+        // Off the networks at once.
+        nics.detachAll();
+        this.#running.delete(id);
+        this.#endings.begin(id, vm, current);
+      },
+    });
     this.#running.set(id, running);
     return running;
   }
 
-  /**
-   * Cuts it off the networks at once. The guest's file system is written back behind the caller's back, since somebody
-   * may be waiting for the container to be gone; whoever needs the writable layer next waits for `#ending`.
-   */
-  #end(id: string, vm: VmProcess, nics: NicBay, agent: GuestConnection): void {
-    nics.detachAll();
-    this.#running.delete(id);
-    const done = (async () => {
-      await shutDown(vm, agent, SHUTDOWN_LIMIT_MS);
-      await vm.destroy();
-      if (this.#ending.get(id)?.vm === vm) this.#containers.release(id);
-    })()
-      .catch((error: unknown) => this.#options.log('error', `a virtual machine could not be ended: ${String(error)}`))
-      .finally(() => {
-        if (this.#ending.get(id)?.vm === vm) this.#ending.delete(id);
-      });
-    this.#ending.set(id, { vm, done });
-  }
-
-  /** Ends a VM of an earlier daemon, whatever is left of it; `gently`: its writable layer is written back first. */
-  async #endVm(vmId: string, options: { gently: boolean }): Promise<void> {
+  #endVm(vmId: string, options: { gently: boolean }): Promise<void> {
     const paths = vmPaths(join(this.#vms, vmId));
-    const record = readRecord(paths.directory);
-    const vm = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
-    if (vm !== undefined) {
-      if (options.gently) await shutDown(vm, undefined, SHUTDOWN_LIMIT_MS);
-      await vm.destroy();
-    }
-    // Started, but its pid was never written down.
-    const name = `berth.${this.#instance}.${vmId}`;
-    for (const pid of findProcesses((args) => args[1] === '-name' && args[2] === name)) {
-      await VmProcess.find(pid, processStartTicks(pid) ?? -1, paths)?.destroy();
-    }
-    await rm(paths.directory, { recursive: true, force: true });
+    return endLeftover(paths, `berth.${this.#instance}.${vmId}`, options.gently ? SHUTDOWN_LIMIT_MS : 0);
   }
 }

@@ -8,6 +8,8 @@
  * (`offset` counts the bytes of both streams together, in order of arrival). The runtime (its agent) keeps whatever the
  * sink has not acknowledged, so a daemon that comes back asks again from where its log ends: no gap, no repetition.
  */
+import type { ContainerFiles } from './files.ts';
+
 export type RunningId = string;
 
 export interface Runtime extends AsyncDisposable {
@@ -35,6 +37,11 @@ export interface Runtime extends AsyncDisposable {
   remove(id: RunningId): Promise<void>;
   /** Ends everything that belongs to no id in `known` (pool, half-made clones of a dead daemon). Called once at start. */
   sweep(known: ReadonlySet<RunningId>): Promise<void>;
+  /**
+   * The container's files, whether or not it runs: a container that never ran gets its writable layer by this. Held until
+   * disposed; a start meanwhile is possible and finds what was written. Faults: those of a start that are not the process's.
+   */
+  files(request: FilesRequest): Promise<ContainerFiles>;
   /** Bytes of the writable layer on disk; 0 when there is none. */
   writableSize(id: RunningId): Promise<number>;
 }
@@ -58,6 +65,11 @@ export interface WarmRequest {
   readonly rootfs: Rootfs;
   readonly memoryBytes?: number;
   readonly cpus?: number;
+}
+
+/** Whose files, and what its machine is like. */
+export interface FilesRequest extends WarmRequest {
+  readonly id: RunningId;
 }
 
 export interface Rootfs {

@@ -38,6 +38,7 @@ enum {
 	MSG_UPDATE_FILES = 0x15,
 	MSG_UPDATE_LIMITS = 0x16,
 	MSG_SHUTDOWN = 0x17,
+	MSG_FILES = 0x18,
 
 	MSG_WELCOME = 0x80,
 	MSG_REPLY = 0x81,
@@ -107,6 +108,7 @@ enum phase { PHASE_FRESH, PHASE_LAYERS, PHASE_SEALED, PHASE_PREPARED, PHASE_RUNN
 struct agent {
 	enum phase phase;
 	bool rehearsing; /* nothing that happens now is told to the host */
+	const char *root; /* on the host: what FILES shows */
 	bool host; /* not PID 1 of a VM: no devices, no modules, no cgroup of its own */
 	uint64_t started_at_ms;
 	uint32_t layers;
@@ -138,7 +140,10 @@ int mounts_root(uint32_t scratch_index, struct fault *fault);
 int mounts_rehearsal(struct fault *fault);
 void mounts_rehearsal_end(void);
 void mounts_release(void);
+/* In a mount namespace of its own: a descriptor of everything below the writable layer; -1: nothing is there, -2: a fault. */
+int mounts_lower(struct fault *fault);
 #define ROOT_DIR "/c"
+#define UPPER_DIR "/s/u"
 #define FILES_DIR "/f"
 
 /* ---- files Docker manages ---- */
@@ -149,6 +154,10 @@ struct start_spec;
 int container_prepare(struct fault *fault);
 int container_start(uint32_t request, const uint8_t *body, size_t length, struct fault *fault);
 void container_abandon(void);
+
+/* ---- files ---- */
+/* Starts a worker that reads or writes files of the container; what it has is an exec to the host. */
+int archive_start(uint32_t request, struct reader *body, struct fault *fault);
 
 /* ---- processes ---- */
 struct process_spec {

@@ -38,6 +38,19 @@ pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
+pid_t container_fork_outside(void)
+{
+	if (own_pid_namespace >= 0 && setns(own_pid_namespace, CLONE_NEWPID) < 0)
+		return -1;
+	pid_t pid = clone_process(0, -1, NULL);
+	int error = errno;
+	/* Fails when the container's first process is gone; then nothing will be forked into it either. */
+	if (pid != 0 && container_pidfd >= 0)
+		setns(container_pidfd, CLONE_NEWPID);
+	errno = error;
+	return pid;
+}
+
 /* Receives the start message and the ends of stdio; false when the agent has gone or given up. */
 static bool receive_start(int socket, struct child_ends *ends, uint8_t **body, size_t *length)
 {

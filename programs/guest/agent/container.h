@@ -37,5 +37,7 @@ void child_steal_terminal(void);
 
 /* clone3 with fork's meaning, into a cgroup (or -1). */
 pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd);
+/* A fork outside of the container: its process namespace may be frozen, or have ended. */
+pid_t container_fork_outside(void);
 
 #endif

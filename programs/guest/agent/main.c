@@ -26,11 +26,14 @@ static void child_ready(struct source *source, uint32_t events)
 int main(int argc, char **argv)
 {
 	const char *path = NULL;
+	agent.root = "/";
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--host") == 0)
 			agent.host = true;
 		else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
 			path = argv[++i];
+		else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc)
+			agent.root = argv[++i];
 	}
 	if (argc == 2 && strcmp(argv[1], "--tsc-khz") == 0)
 		return clock_print_tsc_khz();

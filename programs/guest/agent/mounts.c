@@ -58,6 +58,31 @@ static int overlay(const char *upper, const char *work, const char *target, stru
 	return result;
 }
 
+int mounts_lower(struct fault *fault)
+{
+	if (agent.layers == 0)
+		return -1;
+	const char *place = "/l/0";
+	if (agent.layers > 1) {
+		char options[1024] = "lowerdir=";
+		size_t used = strlen(options);
+		for (uint32_t i = agent.layers; i-- > 0;)
+			used += (size_t)snprintf(options + used, sizeof options - used, "%u%s", i, i > 0 ? ":" : "");
+		place = "/d";
+		mkdir(place, 0700);
+		if (chdir("/l") < 0 || mount("overlay", place, "overlay", MS_RDONLY, options) < 0) {
+			fault_set(fault, "mount-failed", "mounting the layers: %s", error_text(errno));
+			return -2;
+		}
+	}
+	int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		fault_set(fault, "internal", "opening the layers: %s", error_text(errno));
+		return -2;
+	}
+	return fd;
+}
+
 int mounts_root(uint32_t scratch_index, struct fault *fault)
 {
 	if (agent.host)
@@ -75,9 +100,9 @@ int mounts_root(uint32_t scratch_index, struct fault *fault)
 	}
 	boot_trace(" scratch mounted");
 	/* Subdirectories, so that lost+found is nobody's business. */
-	mkdir("/s/u", 0755);
+	mkdir(UPPER_DIR, 0755);
 	mkdir("/s/w", 0755);
-	if (overlay("/s/u", "/s/w", ROOT_DIR, fault) < 0)
+	if (overlay(UPPER_DIR, "/s/w", ROOT_DIR, fault) < 0)
 		return -1;
 	root_mounted = true;
 	return 0;

@@ -374,6 +374,8 @@ void process_forget_connection(void)
 			p->pending_stale = p->pending_used - p->pending_at;
 			continue;
 		}
+		if (p->worker && !p->reaped)
+			kill(p->pid, SIGKILL);
 		p->orphan = true;
 		p->input_ending = true;
 		process_input_flush(p);

@@ -18,6 +18,7 @@ struct process {
 	bool terminal;
 	bool running; /* the program has been executed */
 	bool reaped;
+	bool worker; /* reads or writes files, and is nothing without its connection */
 	bool orphan; /* its host connection is gone: output goes nowhere */
 	int wait_status;
 	uint64_t finished_at_ms;

@@ -120,6 +120,12 @@ void request_handle(const struct message *m)
 		result = -1;
 		break;
 
+	case MSG_FILES:
+		if (archive_start(m->stream, &r, &fault) == 0)
+			return;
+		result = -1;
+		break;
+
 	case MSG_MOUNT_LAYERS:
 		result = handle_layers(&r, &fault);
 		break;

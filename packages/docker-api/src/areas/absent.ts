@@ -12,18 +12,11 @@ export interface AbsentRow {
   readonly instead?: string;
 }
 
-const copies = 'exec with tar does it: docker exec NAME tar -c PATH';
 const volumesLater = 'volumes come with a later milestone; --tmpfs works';
 
 export const absentTable: readonly AbsentRow[] = [
-  { method: 'HEAD', path: '/containers/:id/archive', what: 'docker cp', instead: copies },
-  { method: 'GET', path: '/containers/:id/archive', what: 'docker cp', instead: copies },
-  { method: 'PUT', path: '/containers/:id/archive', what: 'docker cp', instead: copies },
-  { method: 'GET', path: '/containers/:id/changes', what: 'docker diff' },
-  { method: 'GET', path: '/containers/:id/export', what: 'docker export', instead: copies },
   { method: 'GET', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
   { method: 'POST', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
-  { method: 'POST', path: '/commit', what: 'docker commit' },
   { method: 'POST', path: '/build', what: 'docker build', instead: 'build elsewhere, then docker save and docker load' },
   { method: 'POST', path: '/session', what: 'docker build with BuildKit' },
   { method: 'POST', path: '/grpc', what: 'docker build with BuildKit' },

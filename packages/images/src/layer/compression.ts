@@ -112,3 +112,9 @@ async function* throughTool(source: AsyncIterable<Buffer>, tool: string, args: r
     throw error;
   }
 }
+
+/** The tar in a stream that may be compressed. */
+export async function* plainTar(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const { head, whole } = await peek(source, 6);
+  yield* decompressed(whole, compressionOf(head));
+}

@@ -4,6 +4,7 @@ import type {
   ContainerSpec,
   ExecSink,
   ExitStatus,
+  FileAccess,
   Limits,
   NicSpec,
   OutputSink,
@@ -57,6 +58,11 @@ export class RunningVm implements RunningContainer {
 
   get pid(): number {
     return this.#parts.vm.pid;
+  }
+
+  /** Of whatever connection there is at the time. */
+  get files(): FileAccess {
+    return this.#agent.files;
   }
 
   writeStdin(data: Buffer): Promise<void> {

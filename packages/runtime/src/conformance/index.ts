@@ -6,6 +6,7 @@ import { describe } from 'node:test';
 import { adoptionTests } from './adoption.ts';
 import { controlTests } from './control.ts';
 import { execTests } from './exec.ts';
+import { fileTests } from './files.ts';
 import { filesystemTests } from './filesystem.ts';
 import { inputTests } from './input.ts';
 import { limitTests } from './limits.ts';
@@ -28,6 +29,7 @@ export function conformance(options: ConformanceOptions): void {
   describe(`${options.name}: signals, freezing, facts`, () => controlTests(define));
   describe(`${options.name}: exec`, () => execTests(define));
   describe(`${options.name}: files and mounts`, () => filesystemTests(define));
+  describe(`${options.name}: the files of a container`, () => fileTests(define));
   describe(`${options.name}: limits`, () => limitTests(define));
   describe(`${options.name}: networks`, () => networkTests(define));
   describe(`${options.name}: adoption`, () => adoptionTests(define));

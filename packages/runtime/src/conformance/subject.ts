@@ -72,9 +72,14 @@ export class Trial {
     };
   }
 
+  /** Whatever becomes of it, nothing of it is left after the test. */
+  cleansUp(id: string): void {
+    if (!this.#started.includes(id)) this.#started.push(id);
+  }
+
   /** Starts it with a recorder as its sink. */
   async start(spec: ContainerSpec, recorder = new Recorder()): Promise<{ container: RunningContainer; recorder: Recorder }> {
-    this.#started.push(spec.id);
+    this.cleansUp(spec.id);
     return { container: await this.runtime.start(spec, recorder), recorder };
   }
 

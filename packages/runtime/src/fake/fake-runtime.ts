@@ -1,10 +1,12 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId, Fault } from '@berth/kit';
+import type { ContainerFiles } from '../files.ts';
 import type {
   ContainerSpec,
   ExecSink,
   ExitStatus,
+  FilesRequest,
   OutputSink,
   ProcessSpec,
   RunningContainer,
@@ -15,6 +17,7 @@ import type {
   WarmRequest,
 } from '../port.ts';
 import { FakeContainer, FakeExec } from './fake-container.ts';
+import { FakeFiles } from './fake-files.ts';
 import { FakeStream } from './fake-stream.ts';
 import { HolderLink } from './holder-link.ts';
 import { folderBytes } from './folder-bytes.ts';
@@ -148,6 +151,13 @@ export class FakeRuntime implements Runtime {
       await this.stopLeftovers(id);
       await this.remove(id);
     }
+  }
+
+  /** A folder of its own: what the container's process does, it does to the host's files. */
+  async files({ id }: FilesRequest): Promise<ContainerFiles> {
+    const root = join(this.#directory, 'layers', id);
+    mkdirSync(root, { recursive: true });
+    return new FakeFiles(root);
   }
 
   async writableSize(id: RunningId): Promise<number> {

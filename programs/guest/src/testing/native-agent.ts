@@ -38,12 +38,12 @@ export class NativeAgent implements AsyncDisposable {
     this.#ended = ended;
   }
 
-  static async open(): Promise<NativeAgent> {
+  static async open(options: readonly string[] = []): Promise<NativeAgent> {
     const agent = await buildAgent(CACHE, { flags: CHECKED });
     const directory = await mkdtemp(join(tmpdir(), 'berth-agent-'));
     const socket = join(directory, 's');
     const stop = new AbortController();
-    const ended = run(agent.path, ['--host', '--socket', socket], {
+    const ended = run(agent.path, ['--host', '--socket', socket, ...options], {
       signal: stop.signal,
       timeoutMs: 300_000,
       accept: [0],

@@ -1,0 +1,138 @@
+import type { ContainerFiles, FileChange } from '@berth/runtime';
+import { isFault } from '@berth/kit';
+import { abortable, bounded } from './bounded.ts';
+import type { Container } from './container.ts';
+import { containerPath, containerPathName } from './container-path.ts';
+import { type Deps, runtimeOf } from './deps.ts';
+import { emitContainer } from './emit.ts';
+import { fileNotFound, filesRemoving, rootReadOnly } from './faults.ts';
+import type { PathStat, WriteArchiveOptions } from './port.ts';
+import { fromTar, toTar } from './tar-pieces.ts';
+
+/** A container's files, held for one request. */
+export interface HeldFiles extends AsyncDisposable {
+  readonly files: ContainerFiles;
+  /** Aborted when the client goes, the container is removed or the engine closes. */
+  readonly signal: AbortSignal;
+}
+
+/** Fault `removing`. */
+export async function holdFiles(deps: Deps, container: Container, signal?: AbortSignal): Promise<HeldFiles> {
+  const { phase } = container.state;
+  if (container.gone || container.removing || phase === 'removing' || phase === 'dead') throw filesRemoving(container.name);
+  const use = container.filesInUse.begin(signal === undefined ? [deps.closing] : [deps.closing, signal]);
+  try {
+    const { memoryBytes, cpus, imageId } = container.definition;
+    const request = {
+      id: container.id,
+      rootfs: deps.images.rootfs(deps.images.leased(container.id)[0] ?? deps.images.get(imageId)),
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      ...(cpus === undefined ? {} : { cpus }),
+    };
+    const files = await bounded(runtimeOf(deps, container).files(request), deps.limits.startMs, "reaching the container's files");
+    return {
+      files,
+      signal: use.signal,
+      [Symbol.asyncDispose]: async () => {
+        await files[Symbol.asyncDispose]();
+        use.release();
+      },
+    };
+  } catch (error) {
+    use.release();
+    throw error;
+  }
+}
+
+/** The bytes of a tar, and the files are held until its end. */
+export async function* heldUntilRead(held: HeldFiles, tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  await using _ = held;
+  yield* tar;
+}
+
+export async function statPath(deps: Deps, container: Container, reference: string, path: string): Promise<PathStat> {
+  await using held = await holdFiles(deps, container);
+  const stat = await bounded(inDockersWords(held.files.stat(containerPath(path)), path, reference), deps.limits.callMs, 'looking at a file');
+  return { ...stat, name: containerPathName(path) };
+}
+
+export async function readArchive(deps: Deps, container: Container, reference: string, path: string, signal: AbortSignal) {
+  const held = await holdFiles(deps, container, signal);
+  try {
+    const { stat, pieces } = await inDockersWords(held.files.read(containerPath(path), { signal: held.signal }), path, reference);
+    emitContainer(deps, container, 'archive-path');
+    const name = containerPathName(path);
+    const tar = toTar(pieces, Buffer.from(name).toString('latin1'));
+    return { stat: { ...stat, name }, tar: heldUntilRead(held, tar) };
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export async function writeArchive(
+  deps: Deps,
+  container: Container,
+  reference: string,
+  path: string,
+  archive: AsyncIterable<Buffer>,
+  options: WriteArchiveOptions,
+): Promise<void> {
+  await using held = await holdFiles(deps, container, options.signal);
+  const target = containerPath(path);
+  if (container.definition.readonlyRootfs) {
+    await inDockersWords(held.files.stat(target), path, reference);
+    throw rootReadOnly();
+  }
+  const user = container.definition.user;
+  const owner = options.copyUidGid && user !== '' ? { owner: user } : {};
+  const writing = held.files.write(target, fromTar(untilAborted(archive, held.signal), target), {
+    keepKinds: options.noOverwriteDirNonDir,
+    signal: held.signal,
+    ...owner,
+  });
+  await inDockersWords(writing, path, reference);
+  emitContainer(deps, container, 'extract-to-dir');
+}
+
+export async function containerChanges(deps: Deps, container: Container): Promise<readonly FileChange[]> {
+  await using held = await holdFiles(deps, container);
+  const changes = await bounded(held.files.changes(), deps.limits.startMs, 'looking for changes');
+  return changes.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+export async function exportContainer(deps: Deps, container: Container, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+  const held = await holdFiles(deps, container, signal);
+  try {
+    const { pieces } = await held.files.read('/', { withoutManaged: true, signal: held.signal });
+    emitContainer(deps, container, 'export');
+    return heldUntilRead(held, toTar(withoutRoot(pieces), ''));
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The root itself has no name in an export. */
+async function* withoutRoot<T extends { readonly type: string; readonly entry?: { readonly path: string } }>(pieces: AsyncIterable<T>): AsyncGenerator<T> {
+  for await (const piece of pieces) if (piece.type !== 'entry' || piece.entry?.path !== '') yield piece;
+}
+
+/** Doesn't wait for what a client has yet to send. */
+async function* untilAborted(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const chunks = source[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await abortable(chunks.next(), signal);
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
+async function inDockersWords<T>(work: Promise<T>, path: string, reference: string): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isFault(error, 'file-not-found')) throw fileNotFound(path, reference);
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+/** The files of containers: Berth and a real dockerd (Debian's 20.10) side by side, with the stock client. */
+import { after, before, describe } from 'node:test';
+import { commitSuite } from './commit-suite.ts';
+import { cpSuite } from './cp-suite.ts';
+import { hostileSuite } from './hostile-suite.ts';
+import { Sides } from './sides.ts';
+import { statesSuite } from './states-suite.ts';
+
+describe('the files of containers', { timeout: 470_000 }, () => {
+  let opened: Sides;
+  const sides = () => opened;
+  before(
+    async () => {
+      opened = await Sides.open();
+    },
+    { timeout: 180_000 },
+  );
+  after(() => opened[Symbol.asyncDispose](), { timeout: 60_000 });
+
+  cpSuite(sides);
+  statesSuite(sides);
+  hostileSuite(sides);
+  commitSuite(sides);
+});
