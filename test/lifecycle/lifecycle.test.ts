@@ -32,9 +32,8 @@ test('restarts, health, rotated logs and updates go on while the daemon is kille
   });
 
   await t.test('top: what the guest reports', async () => {
-    const top = await run('top well -o pid,ppid,user,ni,nlwp,stat,comm,args');
+    const top = await run('top lost -o pid,ppid,user,ni,nlwp,stat,comm,args');
     const [, ...rows] = top.split('\n').map((line) => line.trim().split(/\s+/));
-    // The shell executes its last command in its own place.
     assert.deepEqual(
       rows.map((cells) => [cells[0], cells[1], cells[2], cells[3], cells[4], cells.slice(6).join(' ')]),
       [['1', '0', 'root', '0', '1', 'sleep sleep 100000']],
@@ -42,7 +41,7 @@ test('restarts, health, rotated logs and updates go on while the daemon is kille
   });
 
   let lines = await assertRotated(docker);
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 2; round += 1) {
     const count = Number(await state('phoenix', '{{.RestartCount}}'));
     const [startedAt, lostPid] = [await state('counter', '{{.State.StartedAt}}'), Number(await state('lost', '{{.State.Pid}}'))];
     await berth.kill();
