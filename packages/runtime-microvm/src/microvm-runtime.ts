@@ -12,14 +12,15 @@ import { Calm } from './calm.ts';
 import { Children } from './children.ts';
 import { Containers } from './containers.ts';
 import { chooseFlavor, flavorName } from './flavor.ts';
-import { buildGuard } from './guard.ts';
 import { Limiter } from './limiter.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
 import { Pool, type Recipe } from './pool.ts';
+import { buildPreload } from './preload.ts';
 import { vmPaths } from './qemu/launch.ts';
 import { ScratchMaker } from './scratch.ts';
 import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
 import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
+import { LiveTemplates } from './template/live-templates.ts';
 import { Templates } from './template/templates.ts';
 import type { Child, Mark } from './vm/child.ts';
 import { NicBay } from './vm/nic-bay.ts';
@@ -56,6 +57,7 @@ export class MicrovmRuntime implements Runtime {
   #verdict!: Verdict;
   #taps!: Taps;
   #children!: Children;
+  #live: LiveTemplates | undefined;
   #scratch!: ScratchMaker;
   #templates!: Templates;
   #pool!: Pool;
@@ -87,9 +89,9 @@ export class MicrovmRuntime implements Runtime {
     const { stateDirectory, guest, log } = this.#options;
     const progress = this.#options.progress ?? (() => undefined);
     const abort = signal === undefined ? {} : { signal };
-    const [facts, guard, scratch] = await Promise.all([
+    const [facts, preload, scratch] = await Promise.all([
       hostFacts(),
-      buildGuard(join(stateDirectory, 'native'), abort),
+      buildPreload(join(stateDirectory, 'native'), abort),
       ScratchMaker.open(join(stateDirectory, 'scratch'), this.#options.scratchBytes ?? DEFAULT_SCRATCH_BYTES),
     ]);
     this.#facts = facts;
@@ -99,7 +101,7 @@ export class MicrovmRuntime implements Runtime {
     const directory = join(stateDirectory, 'templates');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const claim = (vmId: string) => void this.#own.add(vmId);
-    const builder = new TemplateBuilder({ templates: directory, vms: this.#vms, instance: this.#instance, guest, placeholder, guard, scratch, claim });
+    const builder = new TemplateBuilder({ templates: directory, vms: this.#vms, instance: this.#instance, guest, placeholder, scratch, claim });
     const flavor = (emulated: boolean) => chooseFlavor({ layers: 1, emulated, hostCpus: availableParallelism() });
     this.#verdict = await decideAcceleration(this.#options.acceleration ?? 'auto', {
       file: join(stateDirectory, 'acceleration.json'),
@@ -111,6 +113,7 @@ export class MicrovmRuntime implements Runtime {
       },
     });
     const { acceleration } = this.#verdict;
+    const images = this.#options.pool?.images ?? 4;
     this.#taps = new Taps(this.#options.prefix);
     this.#templates = new Templates({
       directory,
@@ -121,9 +124,12 @@ export class MicrovmRuntime implements Runtime {
       log,
     });
     await this.#templates.sweep();
+    // With KVM a virtual machine's descriptors belong to one process: ADR 0014.
+    this.#live = acceleration === 'tcg' && this.#options.forks !== false ? new LiveTemplates(images, log) : undefined;
     this.#children = new Children({
-      child: { vms: this.#vms, instance: this.#instance, acceleration, placeholder, guard, taps: this.#taps, claim },
+      child: { vms: this.#vms, instance: this.#instance, acceleration, placeholder, preload, taps: this.#taps, claim },
       templates: this.#templates,
+      live: this.#live,
       scratch,
       containers: this.#containers,
       waiting: this.#waiting,
@@ -131,7 +137,7 @@ export class MicrovmRuntime implements Runtime {
     });
     this.#pool = new Pool({
       size: this.#options.pool?.size ?? 2,
-      images: this.#options.pool?.images ?? 4,
+      images,
       make: (recipe) => this.#limiter.run(() => this.#children.forPool(recipe), { urgent: false }),
       discard: (child) => this.#children.discard(child),
       hasRoom: () => this.#children.hasRoom(),
@@ -139,7 +145,13 @@ export class MicrovmRuntime implements Runtime {
       log,
     });
     progress(`preparing the template (${acceleration === 'kvm' ? 'KVM' : 'emulation'})`);
-    await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    try {
+      await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    } catch (error) {
+      // What runs must be taken up all the same; the first start that finds room makes the template.
+      if (!isFault(error, 'disk-full')) throw error;
+      log('error', `no template: ${error.message}`);
+    }
     signal?.throwIfAborted();
   }
 
@@ -320,6 +332,7 @@ export class MicrovmRuntime implements Runtime {
     this.#closed = true;
     await Promise.allSettled(this.#warming);
     await this.#pool.close();
+    await this.#live?.close();
     await Promise.allSettled([...this.#ending.values()].map((ending) => ending.done));
     await Promise.allSettled(this.#background);
     await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
