@@ -44,3 +44,9 @@ test('every command has a help text, and --help is found anywhere', () => {
   assert.ok(parseOptions([], {}).help);
   assert.ok(parseOptions(['--help'], {}).help);
 });
+
+test('options that are the daemon’s own are handed on, in order', () => {
+  const options = parseOptions(['start', '--log-opt', 'max-size=10m', '--log-opt=max-file=3', '--log-driver', 'local', '-d'], {});
+  assert.deepEqual(options.rest, ['--log-opt', 'max-size=10m', '--log-opt', 'max-file=3', '--log-driver', 'local']);
+  assert.throws(() => parseOptions(['stop', '--log-opt', 'x=y'], {}), { exitCode: 2 });
+});

@@ -43,13 +43,12 @@ async function probe(deps: Deps, container: Container, check: HealthCheck, signa
   const startedAtMs = deps.clock.nowMs();
   const result = (exitCode: number, output: string): ProbeResult => ({ startedAtMs, endedAtMs: deps.clock.nowMs(), exitCode, output });
   const timeUp = new AbortController();
-  const watching = new AbortController();
-  void deps.clock
-    .sleep(check.timeoutMs, AbortSignal.any([watching.signal, signal]))
-    .catch(() => undefined)
-    .then(() => timeUp.abort());
+  const giveUp = () => timeUp.abort();
+  signal.addEventListener('abort', giveUp, { once: true });
+  void deps.clock.sleep(check.timeoutMs, timeUp.signal).then(giveUp, () => undefined);
+  let exec: Exec | undefined;
   try {
-    const exec = createExec(deps, container, { args: check.args, ...asTheContainer });
+    exec = createExec(deps, container, { args: check.args, ...asTheContainer });
     const output = new Head(OUTPUT_BYTES);
     const ended = run(exec, output);
     const isInTime = await Promise.race([ended.then(() => true), aborted(timeUp.signal).then(() => false)]);
@@ -61,7 +60,10 @@ async function probe(deps: Deps, container: Container, check: HealthCheck, signa
   } catch (error) {
     return result(-1, error instanceof Error ? error.message : String(error));
   } finally {
-    watching.abort();
+    signal.removeEventListener('abort', giveUp);
+    timeUp.abort();
+    // Nobody asks for it any more, and there are many.
+    if (exec !== undefined) container.execs.delete(exec.id);
   }
 }
 

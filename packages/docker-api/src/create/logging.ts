@@ -74,7 +74,7 @@ function jsonFileSettings(options: Readonly<Record<string, string>>): LogSetting
   if (isCompressed && (maxFiles < 2 || maxBytes === undefined)) {
     throw invalid('log-option-invalid', 'compress cannot be true when max-file is less than 2 or max-size is not set');
   }
-  for (const name of ['labels-regex', 'env-regex']) checkPattern(options[name] ?? '');
+  for (const name of ['labels-regex', 'env-regex']) patternOf(options[name] ?? '');
   return { driver: 'json-file', maxFiles, compress: isCompressed, ...(maxBytes === undefined ? {} : { maxBytes }) };
 }
 
@@ -113,9 +113,9 @@ function truthOf(text: string, before: string): boolean {
   throw invalid('log-option-invalid', `${before}strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
 }
 
-function checkPattern(text: string): void {
+function patternOf(text: string): RegExp {
   try {
-    new RegExp(text);
+    return new RegExp(text);
   } catch (error) {
     throw invalid('log-option-invalid', `error parsing regexp: ${text}: ${(error as Error).message}`);
   }

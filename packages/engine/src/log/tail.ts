@@ -1,6 +1,5 @@
-import { decode, HEADER_BYTES } from './codec.ts';
+import { decode, recordBytes } from './codec.ts';
 import type { LogFile } from './log-file.ts';
-import type { Segment } from './segment.ts';
 
 const NEWLINE = 10;
 
@@ -12,23 +11,25 @@ export async function tailStart(log: LogFile, count: number): Promise<number> {
   if (count === 0) return log.end;
   let lines = 0;
   for (const segment of log.segments.toReversed()) {
-    for (const { position, newlines, isBetweenLines } of (await outline(log, segment)).toReversed()) {
-      lines += newlines;
+    const content = (await log.read(segment.base, segment.bytes)) ?? Buffer.alloc(0);
+    for (const at of places(content).toReversed()) {
+      const record = decode(content, at);
+      if (record === undefined) return segment.base;
+      if (record.stream !== 'mark') lines += newlinesIn(record.data);
       // One more than asked for: the newest line may not have ended, and then this one counts.
-      if (lines > count && isBetweenLines) return position;
+      if (lines > count && !record.open.stdout && !record.open.stderr) return segment.base + at;
     }
   }
   return log.start;
 }
 
-async function outline(log: LogFile, { base, bytes }: Segment) {
-  const content = (await log.read(base, bytes)) ?? Buffer.alloc(0);
-  const found: { position: number; newlines: number; isBetweenLines: boolean }[] = [];
+/** Where the records of a file begin. By their lengths alone: there are many, and most are never looked at. */
+function places(content: Buffer): number[] {
+  const found: number[] = [];
   let at = 0;
-  for (let record = decode(content, at); record !== undefined; record = decode(content, at)) {
-    const { stream, open, data } = record;
-    found.push({ position: base + at, newlines: stream === 'mark' ? 0 : newlinesIn(data), isBetweenLines: !open.stdout && !open.stderr });
-    at += HEADER_BYTES + data.length;
+  for (let length = recordBytes(content, at); length !== undefined && at + length <= content.length; length = recordBytes(content, at)) {
+    found.push(at);
+    at += length;
   }
   return found;
 }
