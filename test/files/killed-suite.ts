@@ -30,7 +30,7 @@ export function killedSuite(sides: () => Sides): void {
         'busybox',
         'sh',
         '-c',
-        'head -c 60000000 /dev/urandom > /large; echo ready; while :; do date; sleep 0.1; done',
+        'head -c 20000000 /dev/urandom > /large; echo ready; while :; do date; sleep 0.1; done',
       ]);
       await until('it has something to commit', 60_000, async () => (await docker.ok(['logs', 'awake'])).includes('ready'));
       await docker.ok(['cp', '-', 'sleeping:/'], { input: await archive('whole', 5) });

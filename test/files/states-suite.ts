@@ -41,7 +41,7 @@ export function statesSuite(sides: () => Sides): void {
     });
 
     const states: readonly (readonly [string, (side: Side, name: string) => Promise<unknown>])[] = [
-      ['created', ({ docker }, name) => docker.ok(['create', '--name', name, 'busybox', 'cat', '/work/f', '/work/d/x'])],
+      ['created', ({ docker }, name) => docker.ok(['create', '--name', name, 'busybox', 'cat', '/work/f', '/work/x'])],
       [
         'paused',
         async ({ docker }, name) => {
@@ -52,7 +52,7 @@ export function statesSuite(sides: () => Sides): void {
       [
         'exited',
         async ({ docker }, name) => {
-          await docker.ok(['run', '--name', name, 'busybox', 'sh', '-c', 'if [ -e /ran ]; then cat /work/f /work/d/x; else echo once > /ran; fi']);
+          await docker.ok(['run', '--name', name, 'busybox', 'sh', '-c', 'if [ -e /ran ]; then cat /work/f /work/x; else echo once > /ran; fi']);
         },
       ],
     ];
