@@ -3,6 +3,7 @@ import { after, before, describe } from 'node:test';
 import { commitSuite } from './commit-suite.ts';
 import { cpSuite } from './cp-suite.ts';
 import { hostileSuite } from './hostile-suite.ts';
+import { killedSuite } from './killed-suite.ts';
 import { Sides } from './sides.ts';
 import { statesSuite } from './states-suite.ts';
 
@@ -21,4 +22,5 @@ describe('the files of containers', { timeout: 470_000 }, () => {
   statesSuite(sides);
   hostileSuite(sides);
   commitSuite(sides);
+  killedSuite(sides);
 });

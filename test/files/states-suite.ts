@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { before, describe, test } from 'node:test';
@@ -14,10 +14,13 @@ const mtime = new Date(1_350_000_000_000);
 async function variedTar(): Promise<Buffer> {
   const pack = tar.pack();
   const whole = buffer(pack);
+  const owned = { mode: 0o4711, uid: 200_000, gid: 70_000, mtime };
   const long = `${'n'.repeat(120)}/${'m'.repeat(150)}`;
   pack.entry({ name: 'streamed/', type: 'directory', mode: 0o2750, uid: 11, gid: 12, mtime });
-  pack.entry({ name: 'streamed/setuid', mode: 0o4711, uid: 3_000_000, gid: 70_000, mtime }, 'setuid');
-  pack.entry({ name: 'streamed/hard', type: 'link', linkname: 'streamed/setuid', mtime });
+  pack.entry({ name: 'streamed/setuid', ...owned }, 'setuid');
+  // dockerd loses the setuid bit of a file with two names; without it both do the same.
+  pack.entry({ name: 'streamed/plain', ...owned, mode: 0o640 }, 'two names');
+  pack.entry({ name: 'streamed/again', type: 'link', linkname: 'streamed/plain', ...owned, mode: 0o640 });
   pack.entry({ name: 'streamed/soft', type: 'symlink', linkname: 'setuid', uid: 5, mtime });
   pack.entry({ name: 'streamed/null', type: 'character-device', devmajor: 1, devminor: 3, mode: 0o666, mtime });
   pack.entry({ name: 'streamed/disk', type: 'block-device', devmajor: 8, devminor: 0, mode: 0o660, mtime });
@@ -34,15 +37,11 @@ async function variedTar(): Promise<Buffer> {
 export function statesSuite(sides: () => Sides): void {
   describe('cp in every state', { timeout: 300_000 }, () => {
     before(async () => {
-      await sides().both(async ({ host }) => {
-        await mkdir(host, { recursive: true });
-        await makeHostFiles(host);
-        await writeFile(join(host, 'varied.tar'), await variedTar());
-      });
+      await sides().both(({ host }) => makeHostFiles(join(host, 'states')));
     });
 
     const states: readonly (readonly [string, (side: Side, name: string) => Promise<unknown>])[] = [
-      ['created', ({ docker }, name) => docker.ok(['create', '--name', name, 'busybox', 'cat', '/work/f', '/work/d/x'])],
+      ['created', ({ docker }, name) => docker.ok(['create', '--name', name, 'busybox', 'cat', '/work/f', '/work/x'])],
       [
         'paused',
         async ({ docker }, name) => {
@@ -53,16 +52,19 @@ export function statesSuite(sides: () => Sides): void {
       [
         'exited',
         async ({ docker }, name) => {
-          await docker.ok(['run', '--name', name, 'busybox', 'sh', '-c', 'if [ -e /ran ]; then cat /work/f /work/d/x; else echo once > /ran; fi']);
+          await docker.ok(['run', '--name', name, 'busybox', 'sh', '-c', 'if [ -e /ran ]; then cat /work/f /work/x; else echo once > /ran; fi']);
         },
       ],
     ];
 
     for (const [state, make] of states) {
-      test(state, { timeout: 120_000 }, async () => {
+      test(state, { timeout: 120_000 }, async (t) => {
         const name = `in-${state}`;
+        // What is frozen cannot be killed: dockerd would leave it behind.
+        t.after(() => sides().both(({ docker }) => docker.run(['unpause', name])));
         const both = await sides().both(async (side) => {
-          const { docker, host } = side;
+          const { docker } = side;
+          const host = join(side.host, 'states');
           await make(side, name);
           await mkdir(join(host, state));
           await docker.ok(['cp', join(host, 'd'), `${name}:/work`]);
@@ -82,7 +84,7 @@ export function statesSuite(sides: () => Sides): void {
           return {
             failures,
             inside: await containerTree(docker, host, name, '/work'),
-            outside: (await hostTree(join(host, state))).filter((line) => !/null|disk|pipe/.test(line)),
+            outside: await hostTree(join(host, state)),
             state: await docker.ok(['inspect', '-f', '{{.State.Status}}', name]),
           };
         });
@@ -98,7 +100,7 @@ export function statesSuite(sides: () => Sides): void {
     test('a root that is read-only takes nothing, and gives', async () => {
       const both = await sides().both(async (side) => {
         await side.docker.ok(['create', '--read-only', '--name', 'readonly', 'busybox', 'true']);
-        const { exitCode, stderr } = await side.docker.run(['cp', join(side.host, 'f'), 'readonly:/f']);
+        const { exitCode, stderr } = await side.docker.run(['cp', join(side.host, 'states/f'), 'readonly:/f']);
         const tree = await tarTree(await archiveOf(side.docker, side.host, 'readonly', '/bin/busybox'));
         return { exitCode, tree, stderr: sides().normalise(stderr, side) };
       });

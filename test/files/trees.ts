@@ -14,6 +14,7 @@ export async function hostTree(folder: string, name = ''): Promise<string[]> {
   const owner = `${info.mode.toString(8)} ${info.uid}:${info.gid}`;
   if (info.isSymbolicLink()) return [`${name} -> ${await readlink(path)}`];
   if (info.isFile()) return [`${name} ${owner} ${Math.floor(info.mtimeMs / 1000)} ${sum(await readFile(path))}`];
+  if (!info.isDirectory()) return [`${name} ${owner} ${info.rdev}`];
   const below = await Promise.all((await readdir(path)).sort().map((child) => hostTree(folder, name === '' ? child : `${name}/${child}`)));
   return [...(name === '' ? [] : [`${name}/ ${owner}`]), ...below.flat()];
 }

@@ -45,7 +45,7 @@ export async function holdFiles(deps: Deps, container: Container, signal?: Abort
 }
 
 /** The bytes of a tar, and the files are held until its end. */
-export async function* heldUntilRead(held: HeldFiles, tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* heldUntilRead(held: HeldFiles, tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   await using _ = held;
   yield* tar;
 }
