@@ -52,7 +52,7 @@ export class Children {
   }
 
   /** A child for this container, which keeps its writable layer if it has one. */
-  async forContainer(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
+  async forContainer(id: string, recipe: Recipe, disks: readonly string[], mark: Mark): Promise<Child> {
     const { containers, scratch } = this.#deps;
     const path = containers.scratch(id);
     const fresh = !containers.hasScratch(id);
@@ -66,7 +66,7 @@ export class Children {
       await scratch.make(path, blankOf(template));
       mark('layer made');
     }
-    return await this.#make(template, recipe, path, mark, (vmId) => containers.assign(id, vmId), id);
+    return await this.#make(template, recipe, disks, path, mark, (vmId) => containers.assign(id, vmId), id);
   }
 
   /** A child for whoever comes. */
@@ -79,6 +79,7 @@ export class Children {
       return await this.#make(
         template,
         recipe,
+        [],
         path,
         () => undefined,
         () => undefined,
@@ -110,11 +111,19 @@ export class Children {
     }
   }
 
-  async #make(template: Template, recipe: Recipe, scratch: string, mark: Mark, assign: (vmId: string) => void, container?: string): Promise<Child> {
+  async #make(
+    template: Template,
+    recipe: Recipe,
+    disks: readonly string[],
+    scratch: string,
+    mark: Mark,
+    assign: (vmId: string) => void,
+    container?: string,
+  ): Promise<Child> {
     this.checkRoom();
     this.#underway++;
     try {
-      const request = { flavor: recipe.flavor, layers: recipe.layers, scratch, assign, ...(container === undefined ? {} : { container }) };
+      const request = { flavor: recipe.flavor, layers: recipe.layers, disks, scratch, assign, ...(container === undefined ? {} : { container }) };
       try {
         return await makeChild(this.#deps.child, { ...request, template }, mark);
       } catch (error) {

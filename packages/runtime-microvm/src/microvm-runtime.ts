@@ -6,17 +6,19 @@ import { join, resolve } from 'node:path';
 import type { GuestConnection } from '@berth/guest-protocol';
 import { isFault } from '@berth/kit';
 import type { ContainerSpec, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
+import { disksOf } from '@berth/runtime';
 import { findProcesses, hostMemory, processStartTicks } from '@berth/sys';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
 import { Calm } from './calm.ts';
 import { Children } from './children.ts';
 import { Containers } from './containers.ts';
 import { chooseFlavor, flavorName } from './flavor.ts';
-import { buildGuard } from './guard.ts';
+import { buildGuard } from './native.ts';
 import { Limiter } from './limiter.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
 import { Pool, type Recipe } from './pool.ts';
 import { vmPaths } from './qemu/launch.ts';
+import { recipeFor } from './recipe.ts';
 import { ScratchMaker } from './scratch.ts';
 import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
 import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
@@ -27,6 +29,7 @@ import { VmProcess } from './vm/process.ts';
 import { shutDown } from './vm/shutdown.ts';
 import { readRecord, writeRecord } from './vm/record.ts';
 import { RunningVm } from './vm/running-vm.ts';
+import { share } from './vm/shares.ts';
 import { Taps } from './vm/taps.ts';
 
 /** How long a guest gets to write its file system back when a container has ended. */
@@ -195,15 +198,17 @@ export class MicrovmRuntime implements Runtime {
     const mark: Mark = (phase) => phases.push({ phase, atMs: performance.now() - from });
     const { id } = spec;
     await this.#ending.get(id)?.done;
-    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits });
+    const disks = disksOf(spec.mounts);
+    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits }, disks.length);
     const restarted = this.#containers.hasScratch(id);
     await this.#scratch.checkRoom();
     mark('admitted');
-    let child = restarted ? undefined : this.#pool.take(recipe.key);
+    // A machine with disks gets them when it is made.
+    let child = restarted || disks.length > 0 ? undefined : this.#pool.take(recipe.key);
     const source = child === undefined ? 'clone' : 'pool';
     try {
       if (child === undefined)
-        child = await this.#limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
+        child = await this.#limiter.run(() => this.#onDemand(id, recipe, disks, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
       else {
         mark('taken');
         this.#children.adopted(child);
@@ -217,6 +222,7 @@ export class MicrovmRuntime implements Runtime {
       const nics = new NicBay(this.#taps, child.vm, child.record);
       await nics.attachAll(spec.networks);
       mark('connected');
+      await share(join(this.#options.stateDirectory, 'native'), child.vm, spec.mounts);
       const { startedAtMs } = await this.#agentStart(child, spec);
       mark('executed');
       signal?.throwIfAborted();
@@ -325,16 +331,8 @@ export class MicrovmRuntime implements Runtime {
     await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
   }
 
-  #recipe(request: WarmRequest): Recipe {
-    const { layers } = request.rootfs;
-    const flavor = chooseFlavor({
-      layers: layers.length,
-      emulated: this.#verdict.acceleration === 'tcg',
-      hostCpus: availableParallelism(),
-      ...(request.memoryBytes === undefined ? {} : { memoryBytes: request.memoryBytes }),
-      ...(request.cpus === undefined ? {} : { cpus: request.cpus }),
-    });
-    return { key: this.#templates.imageName(flavor, layers), flavor, layers };
+  #recipe(request: WarmRequest, disks = 0): Recipe {
+    return recipeFor(request, { disks, emulated: this.#verdict.acceleration === 'tcg', templates: this.#templates });
   }
 
   async #warm(recipe: Recipe): Promise<void> {
@@ -343,7 +341,7 @@ export class MicrovmRuntime implements Runtime {
     this.#pool.want(recipe);
   }
 
-  async #onDemand(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
+  async #onDemand(id: string, recipe: Recipe, disks: readonly string[], mark: Mark): Promise<Child> {
     mark('admitted');
     try {
       this.#children.checkRoom();
@@ -351,7 +349,7 @@ export class MicrovmRuntime implements Runtime {
       // Children that wait for nobody in particular give way.
       if (!(await this.#pool.drain())) throw error;
     }
-    return await this.#children.forContainer(id, recipe, mark);
+    return await this.#children.forContainer(id, recipe, disks, mark);
   }
 
   /** From here on the container has its VM. */

@@ -3,3 +3,4 @@
  * `Runtime`; the conformance suite exported by `./conformance` is the definition of what they must do.
  */
 export type * from './port.ts';
+export { disksOf } from './disks.ts';

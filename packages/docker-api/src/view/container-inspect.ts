@@ -31,13 +31,13 @@ export function inspectView(view: ContainerView, engine: Engine, minor: number, 
     GraphDriver: { Data: {}, Name: 'overlayfs' },
     ...(size === undefined ? {} : { SizeRw: size.rw, SizeRootFs: size.rw + size.root }),
     Mounts: definition.mounts
-      .filter((mount) => isMountOption(personality, mount.target))
+      .filter((mount) => mount.type === 'tmpfs' && isMountOption(personality, mount.target))
       .map((mount) => ({
         Type: 'tmpfs',
         Source: '',
         Destination: mount.target,
         Mode: '',
-        RW: !mount.options.includes('ro'),
+        RW: true,
         Propagation: '',
       })),
     Config: { ...personality.Config, Hostname: definition.hostname },

@@ -11,13 +11,14 @@ export interface VmPaths {
   readonly agent: string;
   readonly monitor: string;
   readonly log: string;
+  readonly shares: string;
 }
 
 export function vmPaths(directory: string): VmPaths {
-  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log') };
+  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares') };
 }
 
-export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd'> {
+export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'shares'> {
   readonly paths: VmPaths;
   readonly tap: number | undefined;
   /** The saved device state, for a clone. */
@@ -36,7 +37,7 @@ export interface Launched extends DetachedProcess {
  * The tap's descriptor is the caller's to close.
  */
 export async function launch(options: Launch): Promise<Launched> {
-  mkdirSync(options.paths.directory, { recursive: true, mode: 0o700 });
+  mkdirSync(options.paths.shares, { recursive: true, mode: 0o700 });
   const opened: number[] = [];
   const open = (fd: number) => {
     opened.push(fd);
@@ -48,7 +49,7 @@ export async function launch(options: Launch): Promise<Launched> {
     const place = (fd: number | undefined) => (fd === undefined ? undefined : 2 + inherit.push(fd));
     const tapFd = place(options.tap);
     const incomingFd = place(options.state === undefined ? undefined : open(openSync(options.state, 'r')));
-    const args = commandLine({ ...options, agentFd: 3, monitorFd: 4, tapFd, incomingFd });
+    const args = commandLine({ ...options, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd });
     const env = {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       // Few threads share little: one arena instead of one for each of them.

@@ -43,7 +43,15 @@ export type Mark = (phase: string) => void;
  */
 export async function makeChild(
   deps: ChildDeps,
-  request: { template: Template; flavor: Flavor; layers: readonly LayerFile[]; scratch: string; container?: string; assign: (vmId: string) => void },
+  request: {
+    template: Template;
+    flavor: Flavor;
+    layers: readonly LayerFile[];
+    disks: readonly string[];
+    scratch: string;
+    container?: string;
+    assign: (vmId: string) => void;
+  },
   mark: Mark,
 ): Promise<Child> {
   const id = newVmId();
@@ -73,6 +81,7 @@ export async function makeChild(
       acceleration: deps.acceleration,
       ram: { path: request.template.ram, shared: false },
       layers: request.layers.map((layer) => layer.path),
+      disks: request.disks,
       scratch: request.scratch,
       placeholder: deps.placeholder,
       paths,
