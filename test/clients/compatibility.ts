@@ -43,7 +43,7 @@ export function compatibilityDocument(): string {
     ),
     '',
     'Pull, push, search and login need a registry, which is not supported yet: 501. `/swarm`, `/nodes`, `/services`, `/tasks`,',
-    '`/secrets` and `/configs` answer as a daemon outside a swarm does (503). Volumes and plugins list as empty.',
+    '`/secrets` and `/configs` answer as a daemon outside a swarm does (503). Plugins list as empty.',
     '',
     '## Answers that differ from dockerd 20.10',
     '',

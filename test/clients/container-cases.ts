@@ -64,7 +64,6 @@ export const containerCases: readonly Case[] = [
         stderr: /--network host is not supported by berth yet/,
       }),
       other('run --rm --pid host busybox true', 'a machine has processes of its own', { exitCode: 125, stderr: /--pid is not supported by berth yet/ }),
-      other('run --rm -v /tmp:/t busybox true', 'volumes come later', { exitCode: 125, stderr: /--volume is not supported by berth yet/ }),
       other('run -d --restart always busybox sleep 100', 'restart policies come later', {
         exitCode: 125,
         stdout: /^$/,

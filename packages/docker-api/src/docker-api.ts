@@ -11,6 +11,7 @@ import { eventArea } from './areas/events.ts';
 import { execArea } from './areas/execs.ts';
 import { imageArchiveArea } from './areas/image-archives.ts';
 import { imageArea } from './areas/images.ts';
+import { volumeArea } from './areas/volumes.ts';
 import { networkArea } from './areas/networks.ts';
 import { systemArea } from './areas/system.ts';
 import { BodyTooLarge } from './body.ts';
@@ -125,7 +126,7 @@ function buildApp(context: Context): FastifyInstance {
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'page not found' }));
   app.setErrorHandler((error, request, reply) => answerError(context, error, request, reply));
 
-  for (const area of [systemArea, eventArea, containerArea, containerStreamArea, execArea, imageArea, imageArchiveArea, networkArea, absentArea]) {
+  for (const area of [systemArea, eventArea, containerArea, containerStreamArea, execArea, imageArea, imageArchiveArea, networkArea, volumeArea, absentArea]) {
     area(app, context);
   }
   return app;

@@ -8,6 +8,7 @@ import { runtimeUnknown } from './faults.ts';
 import type { NetworkTable } from './network-table.ts';
 import type { Registry } from './registry.ts';
 import type { Rows } from './rows.ts';
+import type { Volumes } from './volumes/volumes.ts';
 
 /** What the engine says to the operator; pino's loggers fit. */
 export interface EngineLog {
@@ -34,6 +35,7 @@ export interface Deps {
   readonly rows: Rows;
   readonly registry: Registry;
   readonly networks: NetworkTable;
+  readonly volumes: Volumes;
   readonly images: Images;
   readonly networking: Networking;
   readonly runtimes: ReadonlyMap<string, Runtime>;

@@ -1,7 +1,10 @@
 /** The engine as the API edges see it. Everything that changes something is done when its promise resolves. */
 import type { Images } from '@berth/images';
 import type { NetworkDefinition, EndpointDefinition, PortPublication, PortRequest } from '@berth/network';
-import type { Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { MountPoint, NewVolume, VolumeView } from './volumes/port.ts';
+
+export type * from './volumes/port.ts';
 
 /** What is wanted: immutable after create, but for name and restart count. */
 export interface ContainerDefinition {
@@ -30,7 +33,7 @@ export interface ContainerDefinition {
   readonly stopTimeoutSeconds: number;
   readonly init: boolean;
   readonly readonlyRootfs: boolean;
-  readonly mounts: readonly Mount[];
+  readonly mounts: readonly MountPoint[];
   readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly capabilities: readonly string[];
@@ -241,6 +244,17 @@ export interface Engine extends AsyncDisposable {
   connectNetwork(reference: string, container: string, request: Omit<NetworkRequest, 'network'>): Promise<void>;
   disconnectNetwork(reference: string, container: string, options: { force: boolean }): Promise<void>;
   pruneNetworks(matches: (network: NetworkView) => boolean): Promise<string[]>;
+
+  /** An existing volume of that name is the answer, too. */
+  createVolume(request: NewVolume): Promise<VolumeView>;
+  /** Faults: `volume-not-found`. */
+  volume(name: string): VolumeView;
+  volumes(): readonly VolumeView[];
+  /** Faults: `volume-in-use`, `volume-not-found` (not with `force`). */
+  removeVolume(name: string, options: { force: boolean }): Promise<void>;
+  pruneVolumes(matches: (volume: VolumeView) => boolean): Promise<{ deleted: string[]; reclaimedBytes: number }>;
+  /** Bytes on disk. */
+  volumeSize(name: string): Promise<number>;
 
   /** Past events since `sinceNs` (a bounded memory of them), then live ones until `untilNs` or abort. */
   events(options: { sinceNs?: bigint; untilNs?: bigint; signal: AbortSignal }): AsyncIterable<EngineEvent>;

@@ -11,6 +11,7 @@ import { removeNow } from './remove.ts';
 import type { Intent } from './rows.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { save } from './save.ts';
+import { holdDisks } from './volumes/mounts.ts';
 
 const AT_ONCE = 8;
 const LOST = 'the container was lost while the daemon was not running';
@@ -21,6 +22,7 @@ const LOST = 'the container was lost while the daemon was not running';
  * docs/design/container-lifecycle.md.
  */
 export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void> {
+  await deps.volumes.open();
   const stored = await deps.rows.containers();
   for (const network of await deps.rows.networks()) deps.networks.add(network);
   const containers = stored.map((row) => {
@@ -28,6 +30,7 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
     const { state, run, restartCount, endpoints, publications } = row;
     Object.assign(container, { state, run, restartCount, endpoints, publications });
     deps.registry.add(container);
+    for (const mount of row.definition.mounts) if (mount.type === 'volume') deps.volumes.table.use(mount.name, container.id);
     return { container, intent: row.intent };
   });
 
@@ -74,13 +77,14 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     container.log.endRun(container.run);
     if (wasAlive) container.state = { ...state, phase: 'exited', pid: 0, exitCode: 255, error: LOST, finishedAtMs: deps.clock.nowMs() };
     await save(deps, container, '');
-    if (container.definition.autoRemove) await removeNow(deps, container);
+    if (container.definition.autoRemove) await removeNow(deps, container, { volumes: true });
     return;
   }
   if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
   const unremoved = container.definition.autoRemove && state.phase === 'exited';
-  if (state.phase === 'removing' || state.phase === 'dead' || unremoved) await removeNow(deps, container);
-  else if (state.phase === 'created') warmIfPossible(deps, container);
+  if (state.phase === 'removing' || state.phase === 'dead' || unremoved) {
+    await removeNow(deps, container, { volumes: intent === 'remove-volumes' || container.definition.autoRemove });
+  } else if (state.phase === 'created') warmIfPossible(deps, container);
 }
 
 function warmIfPossible(deps: Deps, container: Container): void {
@@ -113,6 +117,7 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime): Promis
     error: '',
     startedAtMs: running.startedAtMs,
   };
+  holdDisks(deps, container);
   announce(deps, container);
   container.publications = await publish(deps, container, container.publications).catch((error: unknown) => {
     deps.log.error({ err: error, container: container.id }, 'ports could not be opened again');

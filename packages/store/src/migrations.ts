@@ -37,4 +37,13 @@ export const migrations: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
       .addColumn('value', 'text', (column) => column.notNull())
       .execute();
   },
+  async (db) => {
+    await db.schema
+      .createTable('volumes')
+      .addColumn('name', 'text', (column) => column.primaryKey())
+      .addColumn('format', 'integer', (column) => column.notNull())
+      .addColumn('definition', 'text', (column) => column.notNull())
+      .addColumn('intent', 'text', (column) => column.notNull())
+      .execute();
+  },
 ];

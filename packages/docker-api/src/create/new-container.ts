@@ -5,7 +5,7 @@ import type { Image } from '@berth/images';
 import { invalid } from '../faults.ts';
 import { capabilitiesFor } from './capabilities.ts';
 import { limitsFor } from './limits.ts';
-import { tmpfsMounts } from './mounts.ts';
+import { mountsFor } from './mount-points.ts';
 import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
 import { judgeOptions } from './option-table.ts';
 import { personalityOf } from './personality.ts';
@@ -29,9 +29,6 @@ export function mapContainer(request: CreateContainerRequest, name: string, imag
   const first = networks[0]?.network;
 
   const volumes = Object.keys(defaults.Volumes ?? {});
-  if (volumes.length > 0) {
-    warnings.push(`The image declares volumes (${volumes.join(', ')}); Berth has no volumes yet, so they live in the container's writable layer`);
-  }
   if (imageHasHealthcheck(defaults) && request.Healthcheck?.Test[0] !== 'NONE') {
     warnings.push('The image declares a health check; Berth does not run health checks yet');
   }
@@ -58,7 +55,7 @@ export function mapContainer(request: CreateContainerRequest, name: string, imag
       stopTimeoutSeconds: request.StopTimeout ?? 10,
       init: host.Init ?? false,
       readonlyRootfs: host.ReadonlyRootfs,
-      mounts: tmpfsMounts(host),
+      mounts: mountsFor(request, host, volumes, engine),
       sysctls: host.Sysctls,
       capabilities: capabilitiesFor(host),
       noNewPrivileges: host.SecurityOpt.some((option) => /^no-new-privileges([=:]true)?$/.test(option)),
@@ -72,7 +69,7 @@ export function mapContainer(request: CreateContainerRequest, name: string, imag
       ports: networks.length === 0 ? [] : ports,
       autoRemove: host.AutoRemove,
       networks,
-      personality: { ...personalityOf(request, { ...host, NetworkMode: modeNetwork(host.NetworkMode) }, process, exposed, runtime) },
+      personality: { ...personalityOf(request, { ...host, NetworkMode: modeNetwork(host.NetworkMode) }, process, { exposed, volumes, runtime }) },
     },
   };
 }

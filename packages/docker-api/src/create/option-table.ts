@@ -50,7 +50,6 @@ function given(field: keyof HostConfigRequest): (host: HostConfigRequest) => boo
   };
 }
 
-const laterVolumes = 'volumes and host directories come with a later milestone; --tmpfs works';
 const ownMachine = 'a container is a virtual machine of its own, with nothing of the host to share';
 const perMachine = 'limits of a virtual machine are its memory, CPUs and processes so far';
 
@@ -83,7 +82,10 @@ export const hostConfigTable: readonly HostRow[] = [
   acted('LogConfig', '--log-driver, --log-opt', 'json-file only; its options are kept and shown, without effect'),
   acted('SecurityOpt', '--security-opt', 'no-new-privileges acts; switching off seccomp, AppArmor or SELinux is harmless; profiles are refused'),
   acted('RestartPolicy', '--restart', '`no` only; other policies are refused until Berth restarts containers'),
-  acted('Mounts', '--mount', 'type=tmpfs only: ' + laterVolumes),
+  acted('Mounts', '--mount', 'bind, volume and tmpfs; `bind-propagation` other than private is refused: a machine has mounts of its own'),
+  acted('Binds', '--volume, -v', 'see docs/design/volumes.md; sockets of the host are refused: nothing listens on them in a machine'),
+  acted('VolumesFrom', '--volumes-from'),
+  acted('VolumeDriver', '--volume-driver', '`local` only'),
   harmless('ContainerIDFile', '--cidfile', 'written by the client'),
   harmless('ConsoleSize', '', 'the client sends the size of its terminal after the start'),
   harmless('CgroupnsMode', '--cgroupns', 'the machine has control groups of its own'),
@@ -96,15 +98,12 @@ export const hostConfigTable: readonly HostRow[] = [
   harmless('IOMaximumIOps', '--io-maxiops', 'Windows only, ignored by Docker on Linux'),
   harmless('IOMaximumBandwidth', '--io-maxbandwidth', 'Windows only, ignored by Docker on Linux'),
   harmless('Isolation', '--isolation', '`default` only'),
-  harmless('VolumeDriver', '--volume-driver', 'matters to volumes only, which are refused'),
   warned('Privileged', '--privileged', 'all capabilities inside the machine of its own; no access to the host or its devices'),
   warned('CpuShares', '--cpu-shares, -c', 'CPU weights are not compared between machines'),
   warned('MemoryReservation', '--memory-reservation', 'a soft limit has no counterpart in a machine'),
   warned('MemorySwappiness', '--memory-swappiness', 'machines do not swap', (host) => host.MemorySwappiness !== undefined && host.MemorySwappiness !== -1),
   warned('OomScoreAdj', '--oom-score-adj', 'there are no neighbours in the machine to prefer'),
   warned('KernelMemoryTCP', '', 'deprecated by Docker'),
-  refused('Binds', '--volume, -v', laterVolumes),
-  refused('VolumesFrom', '--volumes-from', laterVolumes),
   refused('Devices', '--device', ownMachine),
   refused('DeviceRequests', '--gpus', ownMachine),
   refused('DeviceCgroupRules', '--device-cgroup-rule', ownMachine),
@@ -139,8 +138,8 @@ export const configTable: readonly OptionRow[] = [
   {
     field: 'Volumes',
     flag: '--volume, -v /path',
-    treatment: 'refused',
-    note: `${laterVolumes}; paths an image declares as volumes live in the container's writable layer, and create warns of it`,
+    treatment: 'acted',
+    note: 'a volume without a name, as for paths that an image declares as volumes',
   },
   { field: 'MacAddress', flag: '--mac-address', treatment: 'acted', note: '' },
   { field: 'NetworkDisabled', flag: '', treatment: 'acted', note: 'as --network none' },
@@ -164,14 +163,10 @@ export function judgeOptions(request: CreateContainerRequest, host: HostConfigRe
   }
   const test = request.Healthcheck?.Test ?? [];
   if (test.length > 0 && test[0] !== 'NONE') throw notYet('A health check (--health-cmd) is', 'leave it out, or say --no-healthcheck');
-  if (Object.keys(request.Volumes).length > 0) throw notYet('-v is', laterVolumes);
   judgeLog(host);
   judgeRestart(host);
   judgeSecurity(host);
   if (!['', 'default'].includes(host.Isolation)) throw invalid('isolation-invalid', `Invalid isolation: "${host.Isolation}"`);
-  for (const mount of host.Mounts) {
-    if (mount.Type !== 'tmpfs') throw notYet(`--mount type=${mount.Type || 'volume'} is`, laterVolumes);
-  }
   return warnings;
 }
 

@@ -14,9 +14,9 @@ export function personalityOf(
   request: CreateContainerRequest,
   host: HostConfigRequest,
   process: ProcessConfig,
-  exposed: readonly string[],
-  runtime: string,
+  { exposed, volumes, runtime }: { readonly exposed: readonly string[]; readonly volumes: readonly string[]; readonly runtime: string },
 ): Personality {
+  const allVolumes = [...new Set([...Object.keys(request.Volumes), ...volumes])];
   return {
     Config: {
       Hostname: request.Hostname,
@@ -33,7 +33,7 @@ export function personalityOf(
       Cmd: process.cmd ?? null,
       ...(request.Healthcheck === undefined ? {} : { Healthcheck: { Test: request.Healthcheck.Test } }),
       Image: request.Image,
-      Volumes: null,
+      Volumes: allVolumes.length === 0 ? null : Object.fromEntries(allVolumes.map((target) => [target, {}])),
       WorkingDir: process.cwd,
       Entrypoint: process.entrypoint ?? null,
       ...(request.NetworkDisabled ? { NetworkDisabled: true } : {}),
@@ -44,7 +44,7 @@ export function personalityOf(
       ...(request.Shell === undefined ? {} : { Shell: request.Shell }),
     },
     HostConfig: {
-      Binds: null,
+      Binds: orNull(host.Binds),
       ContainerIDFile: host.ContainerIDFile,
       LogConfig: { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} },
       NetworkMode: host.NetworkMode === '' || host.NetworkMode === 'default' ? 'bridge' : host.NetworkMode,
@@ -52,7 +52,7 @@ export function personalityOf(
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
       AutoRemove: host.AutoRemove,
       VolumeDriver: host.VolumeDriver,
-      VolumesFrom: null,
+      VolumesFrom: orNull(host.VolumesFrom),
       ConsoleSize: host.ConsoleSize ?? [0, 0],
       ...(Object.keys(host.Annotations).length === 0 ? {} : { Annotations: host.Annotations }),
       ...(host.Mounts.length === 0 ? {} : { Mounts: host.Mounts.map(mountView) }),
@@ -119,8 +119,11 @@ export function personalityOf(
 function mountView(mount: HostConfigRequest['Mounts'][number]): Record<string, unknown> {
   return {
     Type: mount.Type,
+    ...(mount.Source === '' ? {} : { Source: mount.Source }),
     Target: mount.Target,
     ...(mount.ReadOnly ? { ReadOnly: true } : {}),
+    ...(mount.BindOptions === undefined ? {} : { BindOptions: mount.BindOptions }),
+    ...(mount.VolumeOptions === undefined ? {} : { VolumeOptions: mount.VolumeOptions }),
     ...(mount.TmpfsOptions === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.TmpfsOptions.SizeBytes, Mode: mount.TmpfsOptions.Mode } }),
   };
 }
