@@ -6,7 +6,7 @@ import { run } from '@berth/sys';
 
 /** What is preloaded into clones: see the sources. */
 export const buildGuard = (directory: string, options: { signal?: AbortSignal } = {}): Promise<string> =>
-  compile(directory, ['ram-guard.c', 'own-mounts.c'], 'ram-guard-KEY.so', ['-shared', '-fPIC'], options);
+  compile(directory, ['ram-guard.c', 'own-mounts.c', 'special-files.c'], 'ram-guard-KEY.so', ['-shared', '-fPIC'], options);
 
 /** The command that mounts what a machine shares with the host. */
 export const buildShare = (directory: string, options: { signal?: AbortSignal } = {}): Promise<string> =>
