@@ -5,6 +5,7 @@ import { dockerExec } from './docker-exec.ts';
 import { dockerRun } from './docker-run.ts';
 import { idle } from './idle.ts';
 import { throughput } from './throughput.ts';
+import { volumes } from './volumes.ts';
 
 /** In the order in which they are measured. */
-export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, throughput, idle, daemon];
+export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, throughput, volumes, idle, daemon];
