@@ -113,13 +113,15 @@ export function volumeTests(define: Define): void {
       using folder = new Folder();
       const disk = join(folder.path, 'disk');
       await trial.subject.disk?.(disk);
+      const copied = await trial.run(['cat', '/etc/group'], { mounts: [block(disk, '/etc', { copy: true })] });
+      assert.match(copied.stdout, /^root:x:0:/);
       const first = await trial.run(
-        ['sh', '-c', 'ls -a /data | wc -l; mkdir /data/sub; echo kept > /data/sub/file; cat /etc/group | head -n 1; df -k /data | tail -n 1'],
+        ['sh', '-c', 'ls -A /data; rm /data/*; mkdir /data/sub; echo kept > /data/sub/file; cat /etc/group | head -n 1; df -k /data | tail -n 1'],
         {
           mounts: [block(disk, '/data')],
         },
       );
-      assert.match(first.stdout, /^2\nroot:x:0:\n\/dev\/vd/);
+      assert.match(first.stdout, /^group\n[^]*root:x:0:\n\/dev\/vd/);
       const second = await trial.run(['sh', '-c', 'cat /data/file; ls /all; echo no > /data/no 2> /dev/null || echo refused'], {
         mounts: [block(disk, '/data', { subpath: 'sub', readonly: true }), block(disk, '/all')],
       });
