@@ -66,6 +66,7 @@ const smallPrint: readonly string[] = [
   '`docker info` and `docker version` speak of Berth: isolation and verdict of each runtime stand under the storage driver, and software emulation is warned of.',
   'Broken requests are answered with 400 where dockerd 20.10 gave 500, as later versions do.',
   'Log options (`--log-opt`) are kept and shown, without effect.',
+  "Volumes: locks and inotify do not cross from one container to another, the image's content is copied into an empty volume by the first run rather than by create, and a disk (`type=block`) has no mountpoint: see docs/design/volumes.md.",
   '`docker build` finds the classic builder announced and is told that it is not there.',
 ];
 

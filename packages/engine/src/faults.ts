@@ -106,6 +106,10 @@ export const volumeDeviceMissing = (device: string) =>
   new Fault('invalid', 'volume-device-missing', `failed to mount local volume: ${device}: no such file or directory`);
 export const bindSourceMissing = (path: string) =>
   new Fault('invalid', 'bind-source-missing', `invalid mount config for type "bind": bind source path does not exist: ${path}`);
+export const bindSourceUnmade = (path: string, cause: unknown) =>
+  new Fault('invalid', 'bind-source-unmade', `error while creating mount source path '${path}': ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  });
 export const bindSourceSocket = (path: string) =>
   new Fault(
     'unsupported',

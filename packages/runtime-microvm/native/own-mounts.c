@@ -1,7 +1,7 @@
 /*
  * Preloaded into QEMU for a clone, with the RAM guard: a mount namespace of its own before anything else runs. What the
  * host shares with this machine later is mounted in here (native/share.c), where nobody else sees it, and goes with it.
- * What is unmounted on the host is unmounted here too, so no machine keeps a disk busy.
+ * What is unmounted on the host is unmounted here too (where its mounts are shared), so no machine keeps a disk busy.
  */
 #define _GNU_SOURCE
 #include <sched.h>

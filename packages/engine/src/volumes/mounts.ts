@@ -2,7 +2,7 @@ import { lstat, mkdir, stat } from 'node:fs/promises';
 import type { Mount } from '@berth/runtime';
 import type { Container } from '../container.ts';
 import type { Deps } from '../deps.ts';
-import { bindSourceMissing, bindSourceSocket, volumeDeviceMissing, volumeHeld } from '../faults.ts';
+import { bindSourceMissing, bindSourceSocket, bindSourceUnmade, volumeDeviceMissing, volumeHeld } from '../faults.ts';
 import type { BindPoint, MountPoint, VolumePoint } from './port.ts';
 
 /** At create: what must be there already is. Faults: `bind-source-missing`, `bind-source-socket`. */
@@ -17,7 +17,7 @@ export async function checkBinds(mounts: readonly MountPoint[]): Promise<void> {
 
 /**
  * At a start: the container's mounts as its runtime takes them, parents first. Missing directories of `-v` are made; disks
- * are held for this run. Faults: those of `checkBinds`, `volume-not-found`, `volume-held`, `volume-device-missing`.
+ * are held for this run. Faults: those of `checkBinds`, `bind-source-unmade`, `volume-not-found`, `volume-held`, `volume-device-missing`.
  */
 export async function runtimeMounts(deps: Deps, container: Container): Promise<Mount[]> {
   const depth = ({ target }: MountPoint) => target.split('/').filter((part) => part !== '').length;
@@ -38,7 +38,11 @@ export function holdDisks(deps: Deps, container: Container): void {
 
 async function bindMount(mount: BindPoint): Promise<Mount> {
   const { source, target, readonly, recursive } = mount;
-  if (mount.createSource && (await lstat(source).catch(() => undefined)) === undefined) await mkdir(source, { recursive: true });
+  if (mount.createSource && (await lstat(source).catch(() => undefined)) === undefined) {
+    await mkdir(source, { recursive: true }).catch((error: unknown) => {
+      throw bindSourceUnmade(source, error);
+    });
+  }
   await checkBinds([mount]);
   return { type: 'share', source, subpath: '', target, readonly, recursive, copy: false };
 }

@@ -147,6 +147,8 @@ test('directories of the host: made by -v, demanded by --mount, sockets refused'
   assert.ok(!existsSync(missing));
   await t.engine.startContainer('made');
   assert.ok(statSync(missing).isDirectory());
+  await t.engine.createContainer(t.container(['true'], { name: 'unmade', mounts: [bind('/proc/version/below', '/x')] }));
+  await assert.rejects(t.engine.startContainer('unmade'), { code: 'bind-source-unmade' });
   const socket = join(t.directory, 'socket');
   const server = createServer().listen(socket);
   await new Promise((resolve) => server.once('listening', resolve));

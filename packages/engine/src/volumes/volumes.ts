@@ -18,7 +18,8 @@ export interface VolumesDeps {
   readonly log: EngineLog;
 }
 
-export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
+/** By it Docker's clients know a volume that nobody named. */
+const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 /**
  * Volumes and who refers to them. One operation at a time, so that none is removed while a container that wants it is being
