@@ -8,6 +8,7 @@ import { idle } from './idle.ts';
 import { imageTransfer } from './image-transfer.ts';
 import { logs } from './logs.ts';
 import { throughput } from './throughput.ts';
+import { volumes } from './volumes.ts';
 
 /** In the order in which they are measured. */
-export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, throughput, logs, idle, daemon, imageTransfer];
+export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, volumes, throughput, logs, idle, daemon, imageTransfer];

@@ -27,7 +27,9 @@ const FLAGS = {
 const VALUES = { test: ['--only'] };
 
 /** Handed on to the daemon as they are; repeatable. */
-const PASSED = { start: ['--registry-mirror', '--insecure-registry', '--allow-registry', '--trust-registry-target', '--registry-certs', '--log-driver', '--log-opt'] };
+const PASSED = {
+  start: ['--registry-mirror', '--insecure-registry', '--allow-registry', '--trust-registry-target', '--registry-certs', '--log-driver', '--log-opt'],
+};
 
 /**
  * @param {readonly string[]} argv without node and script

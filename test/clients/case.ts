@@ -24,6 +24,8 @@ export interface Case {
   readonly command: string;
   /** Needs a file system, users or a network of the container's own. */
   readonly machine?: boolean;
+  /** Fills the folder that `OWN` stands for; each daemon has one. */
+  readonly prepare?: (folder: string) => Promise<void>;
   readonly steps: readonly (string | Step)[];
 }
 

@@ -2,6 +2,7 @@ import type { Case } from './case.ts';
 import { containerCases } from './container-cases.ts';
 import { lifecycleCases } from './lifecycle-cases.ts';
 import { listingCases } from './listing-cases.ts';
+import { volumeCases } from './volume-cases.ts';
 
 /** The table: what is asked of both daemons. */
 export const cases: readonly Case[] = [...containerCases, ...lifecycleCases, ...listingCases];

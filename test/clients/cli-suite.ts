@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { until } from '../oracle/index.ts';
-import type { CliResult, DockerCli } from '../oracle/index.ts';
+import type { CliOptions, CliResult, DockerCli } from '../oracle/index.ts';
 import type { Sides } from './sides.ts';
 import type { Case, Step } from './case.ts';
 import { cases } from './cases.ts';
@@ -25,7 +28,10 @@ export function cliSuite(sides: Sides): void {
 
 async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise<string[]> {
   const findings: string[] = [];
+  const folders = [await mkdtemp(join(tmpdir(), 'bt-own-')), await mkdtemp(join(tmpdir(), 'bt-own-'))] as const;
+  const [hers, own] = folders;
   try {
+    for (const folder of folders) await one.prepare?.(folder);
     for (const given of one.steps) {
       const step: Step = typeof given === 'string' ? { run: given } : given;
       const options = { ...(step.input === undefined ? {} : { input: step.input }), timeoutMs: 60_000 };
@@ -33,7 +39,7 @@ async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise
         await Promise.all([dockerd, berth].map((docker) => repeat(docker, step.run, step.until ?? /^/)));
         continue;
       }
-      const [theirs, ours] = await Promise.all([dockerd.run(words(step.run), options), berth.run(words(step.run), options)]);
+      const [theirs, ours] = await Promise.all([ask(dockerd, step.run, hers, options), ask(berth, step.run, own, options)]);
       if (step.quiet === true) {
         if (theirs.exitCode !== ours.exitCode) findings.push(report(step, theirs, ours, 'exit codes differ'));
         continue;
@@ -43,8 +49,15 @@ async function compare(one: Case, dockerd: DockerCli, berth: DockerCli): Promise
     }
   } finally {
     await Promise.all([sweep(dockerd), sweep(berth)]);
+    for (const folder of folders) await rm(folder, { recursive: true });
   }
   return findings;
+}
+
+/** Runs a command with its own folder for `OWN`, and takes the folder's name out of the answer again. */
+async function ask(docker: DockerCli, command: string, folder: string, options: CliOptions): Promise<CliResult> {
+  const result = await docker.run(words(command.replaceAll('OWN', folder)), options);
+  return { ...result, stdout: result.stdout.replaceAll(folder, 'OWN'), stderr: result.stderr.replaceAll(folder, 'OWN') };
 }
 
 /** What is wrong with a pair of answers; undefined when they are the same, or differ as the table says. */
@@ -91,6 +104,8 @@ async function sweep(docker: DockerCli): Promise<void> {
   const ids = (await docker.ok(['ps', '-aq'])).split('\n').filter(Boolean);
   if (ids.length > 0) await docker.ok(['rm', '-f', ...ids]);
   await docker.ok(['network', 'prune', '-f']);
+  const volumes = (await docker.ok(['volume', 'ls', '-q'])).split('\n').filter(Boolean);
+  if (volumes.length > 0) await docker.ok(['volume', 'rm', ...volumes]);
   const dangling = (await docker.ok(['images', '--format', '{{.Repository}}:{{.Tag}}'])).split('\n').filter((name) => name.startsWith('foo/'));
   if (dangling.length > 0) await docker.ok(['rmi', ...dangling]);
 }

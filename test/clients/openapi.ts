@@ -80,6 +80,9 @@ export class ApiDescription {
     if (schema.$ref !== undefined) return this.#resolve(this.#description.definitions[schema.$ref.replace('#/definitions/', '')] ?? {});
     if (schema.allOf === undefined) return schema;
     const parts = schema.allOf.map((part) => this.#resolve(part));
+    const [first] = parts;
+    // A word for a description of its own: `allOf` with one member.
+    if (first !== undefined && parts.length === 1 && first.properties === undefined) return { ...first, ...schema };
     return {
       ...schema,
       type: 'object',

@@ -29,6 +29,7 @@ const operations: readonly (readonly [method: string, path: string, values?: Rea
   ['GET', '/networks/{id}', { id: 'bridge' }],
   ['GET', '/networks/{id}', { id: 'shape-network' }],
   ['GET', '/volumes'],
+  ['GET', '/volumes/{name}', { name: 'shape-volume' }],
   ['GET', '/plugins'],
 ];
 
@@ -105,6 +106,7 @@ const differences: readonly { readonly pattern: RegExp; readonly why: string }[]
   { pattern: /also .*\.SizeRw$/, why: 'a writable layer has a size of its own here, if a small one, before anything is written' },
   { pattern: /stats .*no \.networks\.\*/, why: 'processes of the host have no network of their own to count (not on machines)' },
   { pattern: /GET \/networks.*(Options\.\*|IPAM\.Config\[\]\.Gateway)$/, why: 'the default network needs no options here, and its gateway is no secret' },
+  { pattern: /also \.Volumes\[\]\.Labels\.\*$/, why: 'volumes that nobody named are labelled by later versions of Docker' },
   { pattern: /(no|also) .*GraphDriver\.Data\./, why: 'the layers of an image are no folders of the host' },
 ];
 
@@ -116,7 +118,7 @@ async function furnish(docker: DockerCli): Promise<string> {
   const options = '-p 127.0.0.1:18099:80 --expose 81 -e A=1 -l a=b --network shape-network --network-alias alias --tmpfs /t -m 100m --ulimit nofile=100:200';
   await docker.ok(words(`run -d --name shape-running ${options} busybox sleep 1000`), { timeoutMs: 150_000 });
   await docker.run(['run', '--name', 'shape-ended', 'busybox', 'sh', '-c', 'exit 3']);
-  await docker.ok(['create', '--name', 'shape-created', '--network', 'none', 'busybox', 'true']);
+  await docker.ok(words('create --name shape-created --network none -v shape-volume:/v -v /own -v /etc/hostname:/h:ro busybox true'));
   const made = await ask(docker.socketPath, 'POST', '/v1.41/containers/shape-running/exec', { Cmd: ['true'], AttachStdout: true });
   const { Id } = made.body as { Id: string };
   await ask(docker.socketPath, 'POST', `/v1.41/exec/${Id}/start`, { Detach: true });
@@ -124,7 +126,8 @@ async function furnish(docker: DockerCli): Promise<string> {
 }
 
 async function clear(docker: DockerCli): Promise<void> {
-  await docker.run(['rm', '-f', 'shape-running', 'shape-ended', 'shape-created']);
+  await docker.run(['rm', '-f', '-v', 'shape-running', 'shape-ended', 'shape-created']);
+  await docker.run(['volume', 'rm', '-f', 'shape-volume']);
   await docker.run(['network', 'rm', 'shape-network']);
 }
 
@@ -138,7 +141,7 @@ function fields(value: unknown, at: string): string[] {
   if (Array.isArray(value)) return value.flatMap((item) => fields(item, `${at}[]`));
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, member]) => {
-    const key = /^(\d+\/(tcp|udp)|[0-9a-f]{64}|bridge|none|host|shape-network|eth\d|com\.docker\..*|[a-z]+=.*|\/t|a)$/.test(name) ? '*' : name;
+    const key = /^(\d+\/(tcp|udp)|[0-9a-f]{64}|bridge|none|host|shape-network|eth\d|com\.docker\..*|[a-z]+=.*|\/t|\/own|a)$/.test(name) ? '*' : name;
     return [`${at}.${key}`, ...fields(member, `${at}.${key}`)];
   });
 }

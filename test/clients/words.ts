@@ -19,6 +19,7 @@ export function normalise(text: string): string {
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( \+0000 UTC)?/g, '<time>')
     .replace(/\b(less than a second|about a minute|about an hour|\d+ (?:seconds?|minutes?|hours?|months|years))\b/gi, '<while>')
     .replace(/failed to create task for container: |failed to create shim task: |OCI runtime create failed: |runc create failed: /g, '')
+    .replace(/\/\S+?(?=\/volumes\/)/g, '<root>')
     .replace(/failed to set up container networking: /g, '')
     .replace(/: unknown$/gm, '')
     .replace(/[ \t]+/g, ' ')

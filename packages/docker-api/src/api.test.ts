@@ -56,7 +56,7 @@ test('what is broken is refused with a sentence, and nothing is made', limit, as
     [await create({ Image: 5 }), 400, /cannot unmarshal number into Go struct field ContainerConfigWrapper.Image of type string/],
     [await create({}), 400, /config cannot be empty/],
     [await create({ Image: 'nosuch' }), 404, /^No such image: nosuch:latest$/],
-    [await create({ Image: 'busybox', HostConfig: { Binds: ['/a:/b'] } }), 501, /--volume is not supported by Berth yet/],
+    [await create({ Image: 'busybox', HostConfig: { Binds: ['/a:/b:shared'] } }), 501, /The bind propagation shared is not supported by Berth yet/],
     [await create({ Image: 'busybox', HostConfig: { NetworkMode: 'nosuch' } }), 400, /network nosuch not found/],
     [await api.call('POST', '/containers/create?name=-bad', { Image: 'busybox' }), 400, /Invalid container name \(-bad\)/],
     [await api.call('GET', '/containers/json?filters=junk'), 400, /invalid character 'j'/],

@@ -1,7 +1,7 @@
 import { Fault, isFault } from '@berth/kit';
 import { Filters, invalidFilter, matchesName, parseContainerPorts, parseMoment } from '@berth/docker-wire';
 import type { ContainerView, Engine } from '@berth/engine';
-import { invalid, notYet } from './faults.ts';
+import { invalid } from './faults.ts';
 import { exposedPorts } from './view/container-inspect.ts';
 
 const known = [
@@ -38,7 +38,6 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerV
   for (const health of filters.values('health')) {
     if (!['none', 'starting', 'healthy', 'unhealthy'].includes(health)) throw invalidFilter('health', [health]);
   }
-  if (filters.has('volume') && filters.values('volume').length > 0) throw notYet("The filter 'volume' is", 'there are no volumes yet');
   const exited = filters.values('exited').map((value) => {
     if (!/^[+-]?\d+$/.test(value)) throw invalid('filter-invalid', `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`);
     return Number(value);
@@ -64,6 +63,7 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerV
         before.every((limit) => isBefore(view, limit)) &&
         since.every((limit) => isBefore(limit, view)) &&
         (!filters.has('ancestor') || ancestors.includes(definition.imageId)) &&
+        filters.any('volume', (value) => hasMount(view, value)) &&
         filters.any('network', (value) => onNetwork(view, value)) &&
         matchesPorts(
           filters,
@@ -105,6 +105,11 @@ function imageIdOf(engine: Engine, reference: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** By the name of a volume, or by where something is mounted. */
+function hasMount(view: ContainerView, wanted: string): boolean {
+  return view.definition.mounts.some((mount) => mount.target === wanted || (mount.type === 'volume' && mount.name === wanted));
 }
 
 function onNetwork(view: ContainerView, wanted: string): boolean {

@@ -12,6 +12,7 @@ import { eventArea } from './areas/events.ts';
 import { execArea } from './areas/execs.ts';
 import { imageArchiveArea } from './areas/image-archives.ts';
 import { imageArea } from './areas/images.ts';
+import { volumeArea } from './areas/volumes.ts';
 import { networkArea } from './areas/networks.ts';
 import { registryArea } from './areas/registries.ts';
 import { systemArea } from './areas/system.ts';
@@ -142,6 +143,7 @@ function buildApp(context: Context): FastifyInstance {
     imageArchiveArea,
     registryArea,
     networkArea,
+    volumeArea,
     absentArea,
   ]) {
     area(app, context);

@@ -27,6 +27,19 @@ const mount = goObject({
   Target: goString(),
   ReadOnly: goBool(),
   Consistency: goString(),
+  BindOptions: goObject({
+    Propagation: goString(),
+    NonRecursive: goBool(),
+    CreateMountpoint: goBool(),
+    ReadOnlyNonRecursive: goBool(),
+    ReadOnlyForceRecursive: goBool(),
+  }).optional(),
+  VolumeOptions: goObject({
+    NoCopy: goBool(),
+    Labels: goStringMap(),
+    DriverConfig: goObject({ Name: goString(), Options: goStringMap() }).optional(),
+    Subpath: goString(),
+  }).optional(),
   TmpfsOptions: goObject({ SizeBytes: goInt(), Mode: goInt(), Options: z.array(z.array(z.string())).default([]) }).optional(),
 });
 

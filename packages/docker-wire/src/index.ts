@@ -13,6 +13,7 @@ export {
   connectNetworkSchema,
   createExecSchema,
   createNetworkSchema,
+  createVolumeSchema,
   disconnectNetworkSchema,
   startExecSchema,
   type CreateExecRequest,

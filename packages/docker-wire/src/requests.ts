@@ -42,6 +42,15 @@ export const createNetworkSchema = goObject({
   Labels: goStringMap(),
 });
 
+/** `POST /volumes/create` */
+export const createVolumeSchema = goObject({
+  Name: goString(),
+  Driver: goString(),
+  DriverOpts: goStringMap(),
+  Labels: goStringMap(),
+  ClusterVolumeSpec: z.unknown().optional(),
+});
+
 /** `POST /networks/{id}/connect` */
 export const connectNetworkSchema = goObject({ Container: goString(), EndpointConfig: endpointSchema.optional() });
 

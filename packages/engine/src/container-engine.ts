@@ -43,6 +43,8 @@ import type {
   NewExec,
   NewNetwork,
   PathStat,
+  NewVolume,
+  VolumeView,
   WaitCondition,
   WriteArchiveOptions,
 } from './port.ts';
@@ -56,6 +58,9 @@ import { startContainer } from './start.ts';
 import { pauseContainer, restartContainer, stopContainer, unpauseContainer, type StopOptions } from './stop.ts';
 import { updateContainer } from './update.ts';
 import { containerView, networkView } from './views.ts';
+import { VolumeRows } from './volumes/rows.ts';
+import { VolumeStorage } from './volumes/storage.ts';
+import { Volumes } from './volumes/volumes.ts';
 import type { Waited } from './waits.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
@@ -93,16 +98,24 @@ export class ContainerEngine implements Engine {
     const clock = options.clock ?? systemClock();
     this.#options = options;
     this.#closing = new AbortController();
+    const events = new Events(clock);
     this.images = options.images;
     this.#deps = {
       rows: new Rows(options.store),
       registry: new Registry(),
       networks: new NetworkTable(),
+      volumes: new Volumes({
+        rows: new VolumeRows(options.store),
+        storage: new VolumeStorage(options.stateDirectory),
+        events,
+        clock,
+        log: options.log,
+      }),
       images: options.images,
       networking: options.networking,
       runtimes: new Map(options.runtimes.map((runtime) => [runtime.name, runtime])),
       defaultRuntime: options.defaultRuntime,
-      events: new Events(clock),
+      events,
       clock,
       log: options.log,
       limits: { ...defaultLimits, ...options.limits },
@@ -169,8 +182,8 @@ export class ContainerEngine implements Engine {
     return this.#accept(() => updateContainer(this.#deps, this.#deps.registry.find(reference), change));
   }
 
-  removeContainer(reference: string, { force }: { force: boolean; volumes: boolean }): Promise<void> {
-    return this.#accept(() => removeContainer(this.#deps, this.#deps.registry.find(reference), { reference, force }));
+  removeContainer(reference: string, options: { force: boolean; volumes: boolean }): Promise<void> {
+    return this.#accept(() => removeContainer(this.#deps, this.#deps.registry.find(reference), { reference, ...options }));
   }
 
   async waitContainer(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<Waited> {
@@ -228,7 +241,7 @@ export class ContainerEngine implements Engine {
         const bytes = await runtimeOf(this.#deps, container)
           .writableSize(container.id)
           .catch(() => 0);
-        const removed = await removeContainer(this.#deps, container, { reference: container.name, force: false }).then(
+        const removed = await removeContainer(this.#deps, container, { reference: container.name, force: false, volumes: false }).then(
           () => true,
           () => false,
         );
@@ -311,6 +324,37 @@ export class ContainerEngine implements Engine {
       this.#deps.events.emit({ type: 'network', action: 'prune', actorId: '', attributes: { reclaimed: '0' } });
       return removed;
     });
+  }
+
+  createVolume(request: NewVolume): Promise<VolumeView> {
+    return this.#accept(() => this.#deps.volumes.create(request));
+  }
+
+  volume(name: string): VolumeView {
+    const { volumes } = this.#deps;
+    return volumes.view(volumes.table.find(name));
+  }
+
+  volumes(): readonly VolumeView[] {
+    const { volumes } = this.#deps;
+    return volumes.table.all().map((volume) => volumes.view(volume));
+  }
+
+  removeVolume(name: string, options: { force: boolean }): Promise<void> {
+    return this.#accept(() => this.#deps.volumes.remove(name, options));
+  }
+
+  pruneVolumes(matches: (volume: VolumeView) => boolean): Promise<{ deleted: string[]; reclaimedBytes: number }> {
+    return this.#accept(async () => {
+      const result = await this.#deps.volumes.prune(matches);
+      this.#deps.events.emit({ type: 'volume', action: 'prune', actorId: '', attributes: { reclaimed: String(result.reclaimedBytes) } });
+      return result;
+    });
+  }
+
+  async volumeSize(name: string): Promise<number> {
+    const { volumes } = this.#deps;
+    return await volumes.storage.usedBytes(volumes.table.find(name));
   }
 
   events(options: { sinceNs?: bigint; untilNs?: bigint; signal: AbortSignal }): AsyncIterable<EngineEvent> {

@@ -6,6 +6,7 @@ import { commandMissing } from './faults.ts';
 import { checkedName, randomName } from './names.ts';
 import { resolveRequests } from './network-requests.ts';
 import type { ContainerDefinition, NewContainer } from './port.ts';
+import { checkBinds } from './volumes/mounts.ts';
 
 /** Writes a container down; nothing runs yet. The runtime is told, so that it can have a machine ready for the start. */
 export async function createContainer(deps: Deps, request: NewContainer): Promise<{ id: string; warnings: string[] }> {
@@ -16,12 +17,20 @@ export async function createContainer(deps: Deps, request: NewContainer): Promis
   const id = newId();
   const name = takeName(deps, id, request.name);
   const hostname = request.hostname === '' ? shortId(id) : request.hostname;
+  const { mounts, unsettled } = await (async () => {
+    await checkBinds(request.mounts);
+    return await deps.volumes.acquire(id, request.mounts);
+  })().catch((error: unknown) => {
+    deps.registry.freeName(name, id);
+    throw error;
+  });
   const definition: ContainerDefinition = {
     ...request,
     id,
     name,
     runtime: runtime.name,
     hostname,
+    mounts,
     // Only here is the name known; Docker sets the variable unless the user or the image did.
     env: request.env.some((entry) => entry.startsWith('HOSTNAME=')) ? request.env : [...request.env, `HOSTNAME=${hostname}`],
     createdAtMs: deps.clock.nowMs(),
@@ -29,15 +38,15 @@ export async function createContainer(deps: Deps, request: NewContainer): Promis
   const container = new Container(definition, deps.stateDirectory, deps.clock);
   container.endpoints = endpoints;
   try {
-    await deps.rows.insert(container);
+    await deps.rows.insert(container, unsettled);
+    try {
+      deps.images.lease(image, id);
+    } catch (error) {
+      await deps.rows.delete(id);
+      throw error;
+    }
   } catch (error) {
-    deps.registry.freeName(name, id);
-    throw error;
-  }
-  try {
-    deps.images.lease(image, id);
-  } catch (error) {
-    await deps.rows.delete(id);
+    await deps.volumes.abandon(id, unsettled).catch(() => undefined);
     deps.registry.freeName(name, id);
     throw error;
   }

@@ -9,6 +9,7 @@ import type { Lanes } from './lanes.ts';
 import type { NetworkTable } from './network-table.ts';
 import type { Registry } from './registry.ts';
 import type { Rows } from './rows.ts';
+import type { Volumes } from './volumes/volumes.ts';
 
 /** What the engine says to the operator; pino's loggers fit. */
 export interface EngineLog {
@@ -35,6 +36,7 @@ export interface Deps {
   readonly rows: Rows;
   readonly registry: Registry;
   readonly networks: NetworkTable;
+  readonly volumes: Volumes;
   readonly images: Images;
   readonly networking: Networking;
   readonly runtimes: ReadonlyMap<string, Runtime>;

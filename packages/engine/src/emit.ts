@@ -7,6 +7,15 @@ export function emitContainer(deps: Deps, container: Container, action: string, 
   deps.events.emit({ type: 'container', action, actorId: container.id, attributes: { ...labels, image: imageReference, name, ...attributes } });
 }
 
+/** One event for each volume, as it comes and goes with a run. */
+export function emitMounts(deps: Deps, container: Container, action: 'mount' | 'unmount'): void {
+  for (const mount of container.definition.mounts) {
+    if (mount.type !== 'volume') continue;
+    const how = action === 'mount' ? { destination: mount.target, propagation: '', 'read/write': String(!mount.readonly) } : {};
+    deps.events.emit({ type: 'volume', action, actorId: mount.name, attributes: { container: container.id, driver: 'local', ...how } });
+  }
+}
+
 export function emitNetwork(
   deps: Deps,
   network: { readonly id: string; readonly name: string; readonly driver: string },

@@ -99,6 +99,44 @@ export const addressNeedsSubnet = () =>
 export const aliasesOnDefault = () =>
   new Fault('invalid', 'aliases-on-default', 'network-scoped alias is supported only for containers in user defined networks');
 
+export const volumeNotFound = (name: string) => new Fault('not-found', 'volume-not-found', `get ${name}: no such volume`);
+export const volumeInUse = (name: string, users: readonly string[]) =>
+  new Fault('conflict', 'volume-in-use', `remove ${name}: volume is in use - [${users.join(', ')}]`);
+export const volumeNameInvalid = (name: string) =>
+  new Fault(
+    'invalid',
+    'volume-name-invalid',
+    name.length < 2
+      ? 'volume name is too short, names should be at least two alphanumeric characters'
+      : `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+  );
+export const volumeDriverUnknown = (driver: string) =>
+  new Fault('not-found', 'volume-driver-unknown', `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+export const volumeOptionInvalid = (name: string, sentence: string) => new Fault('invalid', 'volume-option-invalid', `create ${name}: ${sentence}`);
+export const volumeOptionUnsupported = (name: string, sentence: string) => new Fault('unsupported', 'volume-option-unsupported', `create ${name}: ${sentence}`);
+export const volumeKindConflict = (name: string) =>
+  new Fault('conflict', 'volume-kind-conflict', `the volume ${name} exists already and is of another type: remove it first, or choose another name`);
+export const volumeHeld = (name: string, container: string) =>
+  new Fault(
+    'conflict',
+    'volume-held',
+    `the volume ${name} is a disk (type=block), which one container at a time can run on, and "${container}" does: stop that one first`,
+  );
+export const volumeDeviceMissing = (device: string) =>
+  new Fault('invalid', 'volume-device-missing', `failed to mount local volume: ${device}: no such file or directory`);
+export const bindSourceMissing = (path: string) =>
+  new Fault('invalid', 'bind-source-missing', `invalid mount config for type "bind": bind source path does not exist: ${path}`);
+export const bindSourceUnmade = (path: string, cause: unknown) =>
+  new Fault('invalid', 'bind-source-unmade', `error while creating mount source path '${path}': ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  });
+export const bindSourceSocket = (path: string) =>
+  new Fault(
+    'unsupported',
+    'bind-source-socket',
+    `${path} is a socket of the host, which cannot be reached from a virtual machine: connect to the service over the network instead`,
+  );
+
 export const rowUnreadable = (what: string, cause: unknown) =>
   new Fault(
     'unavailable',

@@ -4,7 +4,10 @@ import type { NetworkDefinition, EndpointDefinition, PortPublication, PortReques
 import type { HealthCheck, HealthState } from './health-state.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 import type { LogSettings } from './log/limits.ts';
-import type { FileChange, FileStat, Limits, Mount, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { FileChange, FileStat, Limits, ProcessRow, RuntimeFacts, Statistics, TerminalSize } from '@berth/runtime';
+import type { MountPoint, NewVolume, VolumeView } from './volumes/port.ts';
+
+export type * from './volumes/port.ts';
 
 /** What is wanted: immutable after create, but for the name and what an update changes. */
 export interface ContainerDefinition {
@@ -33,7 +36,7 @@ export interface ContainerDefinition {
   readonly stopTimeoutSeconds: number;
   readonly init: boolean;
   readonly readonlyRootfs: boolean;
-  readonly mounts: readonly Mount[];
+  readonly mounts: readonly MountPoint[];
   readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly capabilities: readonly string[];
@@ -277,6 +280,17 @@ export interface Engine extends AsyncDisposable {
   connectNetwork(reference: string, container: string, request: Omit<NetworkRequest, 'network'>): Promise<void>;
   disconnectNetwork(reference: string, container: string, options: { force: boolean }): Promise<void>;
   pruneNetworks(matches: (network: NetworkView) => boolean): Promise<string[]>;
+
+  /** An existing volume of that name is the answer, too. */
+  createVolume(request: NewVolume): Promise<VolumeView>;
+  /** Faults: `volume-not-found`. */
+  volume(name: string): VolumeView;
+  volumes(): readonly VolumeView[];
+  /** Faults: `volume-in-use`, `volume-not-found` (not with `force`). */
+  removeVolume(name: string, options: { force: boolean }): Promise<void>;
+  pruneVolumes(matches: (volume: VolumeView) => boolean): Promise<{ deleted: string[]; reclaimedBytes: number }>;
+  /** Bytes on disk. */
+  volumeSize(name: string): Promise<number>;
 
   /** Past events since `sinceNs` (a bounded memory of them), then live ones until `untilNs` or abort. */
   events(options: { sinceNs?: bigint; untilNs?: bigint; signal: AbortSignal }): AsyncIterable<EngineEvent>;

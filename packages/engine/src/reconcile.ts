@@ -13,6 +13,7 @@ import { neverRestart, startsWithDaemon } from './restart-policy.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { save } from './save.ts';
 import { limitsOf } from './update.ts';
+import { holdDisks } from './volumes/mounts.ts';
 
 const AT_ONCE = 8;
 const LOST = 'the container was lost while the daemon was not running';
@@ -23,6 +24,7 @@ const LOST = 'the container was lost while the daemon was not running';
  * docs/design/container-lifecycle.md.
  */
 export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void> {
+  await deps.volumes.open();
   const stored = await deps.rows.containers();
   for (const network of await deps.rows.networks()) deps.networks.add(network);
   const containers = stored.map((row) => {
@@ -31,6 +33,7 @@ export async function reconcile(deps: Deps, signal?: AbortSignal): Promise<void>
     const { health, ...rest } = supervision;
     Object.assign(container, { state, run, restartCount, supervision: rest, health, endpoints, publications });
     deps.registry.add(container);
+    for (const mount of row.definition.mounts) if (mount.type === 'volume') deps.volumes.table.use(mount.name, container.id);
     return { container, intent: row.intent };
   });
 
@@ -78,13 +81,14 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     if (wasAlive) container.state = { ...state, phase: 'exited', pid: 0, exitCode: 255, error: LOST, finishedAtMs: deps.clock.nowMs() };
     markDue(container);
     await save(deps, container, '');
-    if (container.definition.autoRemove) await removeNow(deps, container);
+    if (container.definition.autoRemove) await removeNow(deps, container, { volumes: true });
     return;
   }
   if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending what is left');
   const unremoved = container.definition.autoRemove && state.phase === 'exited';
-  if (state.phase === 'removing' || state.phase === 'dead' || unremoved) await removeNow(deps, container);
-  else if (markDue(container)) await save(deps, container, '');
+  if (state.phase === 'removing' || state.phase === 'dead' || unremoved) {
+    await removeNow(deps, container, { volumes: intent === 'remove-volumes' || container.definition.autoRemove });
+  } else if (markDue(container)) await save(deps, container, '');
   else if (state.phase === 'created') warmIfPossible(deps, container);
 }
 
@@ -132,6 +136,7 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime, intent:
     error: '',
     startedAtMs: running.startedAtMs,
   };
+  holdDisks(deps, container);
   announce(deps, container);
   container.publications = await publish(deps, container, container.publications).catch((error: unknown) => {
     deps.log.error({ err: error, container: container.id }, 'ports could not be opened again');

@@ -20,7 +20,7 @@ export interface Stored {
 }
 
 /** What was begun and may be half-done. */
-export type Intent = '' | 'start' | 'update';
+export type Intent = '' | 'start' | 'update' | 'remove-volumes';
 
 export interface StoredContainer extends Stored {
   readonly definition: ContainerDefinition;
@@ -38,17 +38,22 @@ export class Rows {
     this.#store = store;
   }
 
-  async insert(container: Container): Promise<void> {
-    await this.#store.db
-      .insertInto('containers')
-      .values({
-        id: container.id,
-        name: container.name,
-        format: FORMAT,
-        definition: JSON.stringify(container.definition),
-        ...columns({ state: initialState, intent: '', run: 0, restartCount: 0, supervision: unsupervised, endpoints: container.endpoints, publications: [] }),
-      })
-      .execute();
+  /** With the volumes that were made for it, which are kept for good by this. */
+  async insert(container: Container, volumes: readonly string[]): Promise<void> {
+    const values = {
+      id: container.id,
+      name: container.name,
+      format: FORMAT,
+      definition: JSON.stringify(container.definition),
+      ...columns({ state: initialState, intent: '', run: 0, restartCount: 0, supervision: unsupervised, endpoints: container.endpoints, publications: [] }),
+    };
+    if (volumes.length === 0) await this.#store.db.insertInto('containers').values(values).execute();
+    else {
+      await this.#store.db.transaction().execute(async (transaction) => {
+        await transaction.insertInto('containers').values(values).execute();
+        await transaction.updateTable('volumes').set({ intent: '' }).where('name', 'in', volumes).execute();
+      });
+    }
     await this.#store.flush();
   }
 
@@ -75,9 +80,15 @@ export class Rows {
     await this.#store.flush();
   }
 
-  /** Survives a loss of power only after `flush`. */
-  async delete(id: string): Promise<void> {
-    await this.#store.db.deleteFrom('containers').where('id', '=', id).execute();
+  /** With it go those volumes. Survives a loss of power only after `flush`. */
+  async delete(id: string, volumes: readonly string[] = []): Promise<void> {
+    if (volumes.length === 0) await this.#store.db.deleteFrom('containers').where('id', '=', id).execute();
+    else {
+      await this.#store.db.transaction().execute(async (transaction) => {
+        await transaction.deleteFrom('containers').where('id', '=', id).execute();
+        await transaction.updateTable('volumes').set({ intent: 'remove' }).where('name', 'in', volumes).execute();
+      });
+    }
   }
 
   flush(): Promise<void> {

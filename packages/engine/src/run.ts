@@ -2,7 +2,7 @@ import type { ExitStatus, RunningContainer } from '@berth/runtime';
 import { bounded } from './bounded.ts';
 import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
-import { emitContainer, emitNetwork } from './emit.ts';
+import { emitContainer, emitMounts, emitNetwork } from './emit.ts';
 import { active, free } from './endpoints.ts';
 import { beginHealth, endHealth } from './health.ts';
 import { next } from './lifecycle.ts';
@@ -64,12 +64,14 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   const seconds = Math.max(0, Math.floor((status.finishedAtMs - container.state.startedAtMs) / 1000));
   emitContainer(deps, container, 'die', { exitCode: String(status.exitCode), execDuration: String(seconds) });
   for (const { network } of left) emitNetwork(deps, network, 'disconnect', container.id);
+  emitMounts(deps, container, 'unmount');
+  deps.volumes.table.letGo(container.id);
   container.waits.exited({ exitCode: status.exitCode, ...(status.error === undefined ? {} : { error: status.error }) });
 
   await bounded(run.running.destroy(), deps.limits.callMs, 'ending the virtual machine').catch((error: unknown) =>
     deps.log.error({ err: error, container: container.id }, 'what is left of a container could not be ended'),
   );
-  if (remove) await removeNow(deps, container);
+  if (remove) await removeNow(deps, container, { volumes: true });
   if (again) deps.restartLater(container, container.supervision.backOffMs);
 }
 

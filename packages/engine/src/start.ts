@@ -1,9 +1,9 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { ContainerSpec } from '@berth/runtime';
+import type { ContainerSpec, Mount } from '@berth/runtime';
 import { bounded } from './bounded.ts';
 import { unsupervised, type Container } from './container.ts';
 import { runtimeOf, type Deps } from './deps.ts';
-import { emitContainer, emitNetwork } from './emit.ts';
+import { emitContainer, emitMounts, emitNetwork } from './emit.ts';
 import { active, allocateAll, announce, managedFiles, nics, publish } from './endpoints.ts';
 import { alreadyStarted, startAborted, startPaused, startRemoving } from './faults.ts';
 import { beginRun, leaveNetworks } from './run.ts';
@@ -12,6 +12,7 @@ import { removeNow } from './remove.ts';
 import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
 import { limitsOf } from './update.ts';
+import { runtimeMounts } from './volumes/mounts.ts';
 
 /**
  * Starts a new run. When it resolves the process has been executed; when it rejects nothing is left of the attempt but its
@@ -44,9 +45,10 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     for (const { network } of active(deps, container)) emitNetwork(deps, network, 'connect', container.id);
     announce(deps, container);
     container.publications = await publishPorts(deps, container);
+    const mounts = await runtimeMounts(deps, container);
     starting.signal.throwIfAborted();
     const limit = AbortSignal.any([starting.signal, AbortSignal.timeout(deps.limits.startMs)]);
-    const running = await runtimeOf(deps, container).start(specification(deps, container), container.log.sink(number), { signal: limit });
+    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), { signal: limit });
     container.state = {
       phase: 'running',
       pid: running.pid,
@@ -61,6 +63,7 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     // need not wait for it.
     if (container.publications.length > 0) await save(deps, container, '');
     else saveSoon(deps, container, number);
+    emitMounts(deps, container, 'mount');
     emitContainer(deps, container, 'start');
   } catch (error) {
     if (container.current?.number === number) {
@@ -88,6 +91,7 @@ async function undoStart(deps: Deps, container: Container, number: number, error
   const { exitCode, fault } = startFailure(error, container.definition.args, 'create');
   const left = active(deps, container);
   await leaveNetworks(deps, container);
+  deps.volumes.table.letGo(container.id);
   container.log.release();
   container.log.endRun(number);
   const { state } = container;
@@ -99,7 +103,9 @@ async function undoStart(deps: Deps, container: Container, number: number, error
   container.renewBegun();
   container.waits.startFailed({ exitCode });
   if (container.definition.autoRemove && container.keep === 0) {
-    await removeNow(deps, container).catch((failure: unknown) => deps.log.error({ err: failure, container: container.id }, 'could not be removed'));
+    await removeNow(deps, container, { volumes: true }).catch((failure: unknown) =>
+      deps.log.error({ err: failure, container: container.id }, 'could not be removed'),
+    );
   }
   return fault;
 }
@@ -117,7 +123,7 @@ async function publishPorts(deps: Deps, container: Container) {
 }
 
 /** What the runtime is to run, for the container's present endpoints. */
-function specification(deps: Deps, container: Container): ContainerSpec {
+function specification(deps: Deps, container: Container, mounts: readonly Mount[]): ContainerSpec {
   const { definition } = container;
   return {
     id: container.id,
@@ -139,7 +145,7 @@ function specification(deps: Deps, container: Container): ContainerSpec {
     hostname: definition.hostname,
     domainname: definition.domainname,
     files: managedFiles(deps, container),
-    mounts: definition.mounts,
+    mounts,
     sysctls: definition.sysctls,
     limits: limitsOf(definition),
     networks: nics(deps, container),

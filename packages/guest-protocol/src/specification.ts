@@ -1,4 +1,4 @@
-import type { ContainerSpec, Limits, NicSpec, ProcessSpec } from '@berth/runtime';
+import { type ContainerSpec, disksOf, type Limits, type NicSpec, type ProcessSpec } from '@berth/runtime';
 import { BodyWriter } from './body.ts';
 import { ipv4Bytes, ipv6Bytes, macBytes } from './addresses.ts';
 import { capabilityMask, rlimitNumber } from './names.ts';
@@ -35,15 +35,32 @@ export function writeNic(body: BodyWriter, nic: NicSpec): void {
   body.u32(nic.mtu);
 }
 
+const mountKind = { tmpfs: 0, share: 1, block: 2 } as const;
+
+/** A share is known in the guest by its place in the list, a disk by its place behind the layers. */
+function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void {
+  const disks = disksOf(mounts);
+  let index = 0;
+  body.list(mounts, (mount) => {
+    const name = String(index++);
+    body.u8(mountKind[mount.type]).string(mount.target);
+    if (mount.type === 'tmpfs') {
+      body.strings(mount.options).string('').u32(0).u8(0);
+      return;
+    }
+    body.strings([]).string(mount.type === 'share' ? name : mount.subpath);
+    body.u32(mount.type === 'share' ? 0 : rootfs.layers.length + disks.indexOf(mount.disk));
+    body.u8((mount.readonly ? 1 : 0) | (mount.copy ? 2 : 0));
+  });
+}
+
 /** The body of `start`. */
 export function encodeStart(spec: ContainerSpec): Buffer {
   const body = new BodyWriter();
   body.string(spec.hostname).string(spec.domainname);
   body.string(spec.files.hosts).string(spec.files.resolvConf).string(spec.files.hostname);
   body.u8(spec.readonlyRootfs).u8(spec.init).u64(spec.shmBytes);
-  body.list(spec.mounts, (mount) => {
-    body.string(mount.target).strings(mount.options);
-  });
+  writeMounts(body, spec);
   body.list(Object.entries(spec.sysctls), ([key, value]) => {
     body.string(key).string(value);
   });

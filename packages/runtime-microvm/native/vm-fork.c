@@ -3,7 +3,7 @@
  * with it. A child has the guest's memory and, what costs most under emulation, the guest's code as it was translated, both
  * shared with the parent until written. (With KVM a machine cannot be forked so: its descriptors belong to one address space.)
  *
- * The parent is told by a message on the socket BERTH_FORK, see docs/design/virtual-machines.md: the name of the child, and
+ * The parent is told by a message on the socket BERTH_FORK, see docs/design/virtual-machines.md: the child's name and folder, and
  * descriptors that take the place of the parent's own: agent socket, monitor socket, tap, writable layer, log, and one that
  * nobody uses, so that its other end sees the child die. It answers with the child's pid, or a negative errno.
  *
@@ -58,6 +58,7 @@ enum { AGENT, MONITOR, TAP, SCRATCH, LOG, LIFE, PLACES };
 
 struct request {
 	char name[64];
+	char shares[256]; /* the folder that a 9p device exports (native/own-mounts.c) */
 };
 
 struct caught {
@@ -75,7 +76,7 @@ static struct {
 	void (*start)(void), (*lock)(const char *, int), (*unlock)(void);
 } qemu;
 static int launched[3] = {3, 4, 5};
-static char scratch_path[PATH_MAX];
+static char scratch_path[PATH_MAX], shares_path[PATH_MAX];
 static char *name_on_command_line;
 static size_t tid_offset; /* of the thread id in glibc's struct pthread, which the thread pointer points to */
 static int tap_offload = -1, tap_header = -1, tap_sndbuf = -1;
@@ -261,13 +262,29 @@ static int put(int fd, int place, int flags)
 	return dup3(fd, place, flags) < 0 ? -errno : 0;
 }
 
+/*
+ * A mount namespace of the child's own, and its folder seen from there: what the host mounts in it later is seen through
+ * nothing else.
+ */
+static int export(const char *path, int place)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return -errno;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int error = put(fd, place, O_CLOEXEC);
+	close(fd);
+	return error;
+}
+
 /* Eventfds would wake the parent, and the file of the writable layer is the parent's: both under the numbers QEMU knows. */
-static int replace_descriptors(const int *given)
+static int replace_descriptors(const struct request *request, const int *given)
 {
 	DIR *fds = opendir("/proc/self/fd");
 	if (fds == NULL)
 		return -errno;
-	int error = 0;
+	int error = 0, exported = -1;
 	for (struct dirent *entry; error == 0 && (entry = readdir(fds)) != NULL;) {
 		char path[64], target[PATH_MAX];
 		int fd = atoi(entry->d_name);
@@ -293,9 +310,13 @@ static int replace_descriptors(const int *given)
 			error = -ENOTSUP;
 		} else if (strcmp(target, scratch_path) == 0 && fd != given[SCRATCH]) {
 			error = put(given[SCRATCH], fd, O_CLOEXEC);
+		} else if (strcmp(target, shares_path) == 0) {
+			exported = fd;
 		}
 	}
 	closedir(fds);
+	if (error == 0 && exported >= 0)
+		error = export(request->shares, exported);
 	if (error == 0 && tap_header > 0)
 		ioctl(given[TAP], TUNSETVNETHDRSZ, &tap_header);
 	if (error == 0 && tap_offload >= 0)
@@ -353,7 +374,7 @@ static void fail(const char *what, int error)
 static void be_child(const struct request *request, const int *given, int count)
 {
 	*tid_of(thread_pointer()) = (pid_t)syscall(SYS_gettid);
-	int error = replace_descriptors(given);
+	int error = replace_descriptors(request, given);
 	if (error != 0)
 		fail("descriptors", error);
 	if (name_on_command_line != NULL && strlen(request->name) == strlen(name_on_command_line))
@@ -387,6 +408,7 @@ static int receive(struct request *request, int *given)
 		return -1;
 	memcpy(given, CMSG_DATA(header), sizeof(int) * PLACES);
 	request->name[sizeof request->name - 1] = 0;
+	request->shares[sizeof request->shares - 1] = 0;
 	return 1;
 }
 
@@ -428,10 +450,11 @@ static void *function(const char *name, const char *later)
 
 static __attribute__((constructor)) void prepare(int argc, char **argv)
 {
-	const char *fd = getenv("BERTH_FORK"), *scratch = getenv("BERTH_SCRATCH");
-	if (fd == NULL || scratch == NULL || strlen(scratch) >= sizeof scratch_path)
+	const char *fd = getenv("BERTH_FORK"), *scratch = getenv("BERTH_SCRATCH"), *shares = getenv("BERTH_SHARES");
+	if (fd == NULL || scratch == NULL || shares == NULL || strlen(scratch) >= sizeof scratch_path || strlen(shares) >= sizeof shares_path)
 		return;
 	strcpy(scratch_path, scratch);
+	strcpy(shares_path, shares);
 	if (argc > 2 && strcmp(argv[1], "-name") == 0)
 		name_on_command_line = argv[2];
 	pid_t tid = (pid_t)syscall(SYS_gettid);

@@ -62,13 +62,14 @@ export class Children {
   }
 
   /** A child for this container, which keeps its writable layer if it has one. */
-  async forContainer(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
+  async forContainer(id: string, recipe: Recipe, disks: readonly string[], mark: Mark): Promise<Child> {
     const { containers, scratch } = this.#deps;
     const path = containers.scratch(id);
     const fresh = !containers.hasScratch(id);
     const assign = (vmId: string) => containers.assign(id, vmId);
-    if (fresh) {
-      containers.assign(id, '');
+    if (fresh) containers.assign(id, '');
+    // A machine's disks are given to it when its QEMU starts, so it cannot be a fork.
+    if (fresh && disks.length === 0) {
       const child = await this.#fork(recipe, path, mark, assign, id);
       if (child !== undefined) return child;
     }
@@ -81,7 +82,7 @@ export class Children {
       await scratch.make(path, blankOf(template));
       mark('layer made');
     }
-    return await this.#make(template, recipe, path, mark, assign, id);
+    return await this.#make(template, recipe, path, mark, assign, { container: id, disks });
   }
 
   /** A child for whoever comes. */
@@ -100,7 +101,7 @@ export class Children {
     return await this.#withOwnScratch(async (path) => {
       const template = await this.#deps.templates.flavor(recipe.flavor);
       await this.#deps.scratch.make(path);
-      return await LiveTemplate.open((forkControl) => this.#make(template, recipe, path, nothing, nothing, undefined, forkControl));
+      return await LiveTemplate.open((forkControl) => this.#make(template, recipe, path, nothing, nothing, { forkControl }));
     });
   }
 
@@ -112,7 +113,7 @@ export class Children {
     try {
       await this.#deps.scratch.make(scratch, live.scratch);
       mark('layer made');
-      return await this.#counted({ from: { live }, flavor: recipe.flavor, layers: recipe.layers, scratch, assign, ...owner(container) }, mark);
+      return await this.#counted({ from: { live }, flavor: recipe.flavor, layers: recipe.layers, disks: [], scratch, assign, ...owner(container) }, mark);
     } catch (error) {
       if (isFault(error, 'disk-full')) throw error;
       await live.close();
@@ -160,11 +161,10 @@ export class Children {
     scratch: string,
     mark: Mark,
     assign: (vmId: string) => void,
-    container?: string,
-    forkControl?: number,
+    { container, disks = [], forkControl }: { container?: string; disks?: readonly string[]; forkControl?: number } = {},
   ): Promise<Child> {
     this.checkRoom();
-    const request = { flavor: recipe.flavor, layers: recipe.layers, scratch, assign, ...owner(container) };
+    const request = { flavor: recipe.flavor, layers: recipe.layers, disks, scratch, assign, ...owner(container) };
     const from = (origin: Template) => ({ template: origin, ...(forkControl === undefined ? {} : { forkControl }) });
     try {
       return await this.#counted({ ...request, from: from(template) }, mark);

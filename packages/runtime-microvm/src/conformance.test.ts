@@ -1,6 +1,7 @@
 import { after, before } from 'node:test';
 import { conformance } from '@berth/runtime/conformance';
 import { World } from './testing/world.ts';
+import { makeDisk } from '@berth/sys';
 
 let world: World;
 
@@ -19,6 +20,7 @@ conformance({
     runtime: world.runtime,
     rootfs: world.rootfs,
     nics: [world.nic(1, 10), world.nic(2, 10)],
+    disk: (path) => makeDisk(path, 64 << 20),
     reopen: () => world.reopen(),
   }),
 });

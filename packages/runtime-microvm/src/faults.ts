@@ -19,10 +19,11 @@ export const faults = {
     new Fault('conflict', 'flavor-too-small', `its virtual machine ${what}: stop the container, update it, and its next start gives it a larger one`),
   diskFull: (directory: string, detail: string, cause?: unknown) =>
     new Fault('exhausted', 'disk-full', `no space left on the disk that holds ${directory}`, { detail, cause }),
+  mountFailed: (sentence: string, cause: unknown) => new Fault('invalid', 'mount-failed', sentence, { cause }),
   tooManyNetworks: (most: number) =>
     new Fault('exhausted', 'too-many-networks', `a virtual machine of this image has room for ${most} networks, and all of it is taken`),
   tooManyLayers: (count: number, most: number) =>
-    new Fault('unsupported', 'too-many-layers', `the image has ${count} layers to mount; at most ${most} fit into a virtual machine`),
+    new Fault('unsupported', 'too-many-layers', `the image has ${count} layers and disks to mount; at most ${most} fit into a virtual machine`),
   monitorFailed: (message: string, detail?: string) => new Fault('internal', 'monitor-failed', message, detail === undefined ? {} : { detail }),
   deadline: (what: string, limitMs: number) => new Fault('deadline', 'vm-timeout', `${what} took longer than ${limitMs} ms`),
 };

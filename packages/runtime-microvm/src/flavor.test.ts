@@ -34,8 +34,8 @@ test('every number of layers up to the most has a place, with the devices within
   for (let layers = 0; layers <= MAX_LAYERS; layers++) {
     const flavor = chooseFlavor({ ...host, layers });
     assert.ok(flavor.layerSlots >= layers);
-    // Port, balloon and writable layer are the other three of the 24 places.
-    assert.ok(flavor.layerSlots + flavor.nics + 3 <= 24);
+    // Port, balloon, writable layer and shares are the other four of the 24 places.
+    assert.ok(flavor.layerSlots + flavor.nics + 4 <= 24);
   }
 });
 

@@ -6,7 +6,7 @@ const MIB = 1 << 20;
 export interface Flavor {
   readonly memoryMib: number;
   readonly vcpus: number;
-  /** Block devices for layers. */
+  /** Block devices for layers, and for disks behind them. */
   readonly layerSlots: number;
   /** Network devices; the first is there from the start, the others are for `connectNetwork`. */
   readonly nics: number;
@@ -17,16 +17,17 @@ const VCPU_LADDER = [1, 2, 4, 8, 16, 32];
 const DEFAULT_MEMORY_MIB = 1024;
 
 /**
- * A microvm has 24 virtio-mmio places with its second interrupt controller. One each goes to the agent's port, the balloon
- * and the writable layer; the rest is shared by layers and networks, in three arrangements, since each costs memory.
+ * A microvm has 24 virtio-mmio places with its second interrupt controller. One each goes to the agent's port, the
+ * balloon, the writable layer and the host's directories; the rest is shared by layers (with disks of volumes behind them)
+ * and networks, in three arrangements, since each costs memory.
  */
 const PLACES = [
   { layerSlots: 5, nics: 4 },
-  { layerSlots: 17, nics: 4 },
-  { layerSlots: 20, nics: 1 },
+  { layerSlots: 16, nics: 4 },
+  { layerSlots: 19, nics: 1 },
 ] as const;
 
-export const MAX_LAYERS = 20;
+export const MAX_LAYERS = 19;
 
 /** What the guest itself needs beside the container's limit: kernel, agent and the tables for its memory. */
 export function guestOverheadMib(memoryMib: number): number {

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { isFault } from '@berth/kit';
 import type { ContainerFiles, ContainerSpec, FilesRequest, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
 import { findProcesses, hostMemory } from '@berth/sys';
+import { disksOf } from '@berth/runtime';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
 import { Calm } from './calm.ts';
 import { Children } from './children.ts';
@@ -15,8 +16,9 @@ import { chooseFlavor, flavorName } from './flavor.ts';
 import { Limiter } from './limiter.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
 import { Pool, type Recipe } from './pool.ts';
-import { buildPreload } from './preload.ts';
+import { buildPreload } from './native.ts';
 import { vmPaths } from './qemu/launch.ts';
+import { recipeFor } from './recipe.ts';
 import { ScratchMaker } from './scratch.ts';
 import { Supply } from './supply.ts';
 import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
@@ -30,6 +32,7 @@ import { VmProcess } from './vm/process.ts';
 import { shutDown } from './vm/shutdown.ts';
 import { readRecord } from './vm/record.ts';
 import { RunningVm } from './vm/running-vm.ts';
+import { share } from './vm/shares.ts';
 import { Taps } from './vm/taps.ts';
 
 /** How long a guest gets to write its file system back when a container has ended. */
@@ -229,15 +232,21 @@ export class MicrovmRuntime implements Runtime {
     const phases: { phase: string; atMs: number }[] = [];
     const mark: Mark = (phase) => phases.push({ phase, atMs: performance.now() - from });
     const { id } = spec;
-    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits });
-    const session = await this.#sessions.take(id, recipe.key);
+    const disks = disksOf(spec.mounts);
+    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits }, disks.length);
+    // A machine gets its disks when it is made: a session's has none.
+    const session = await this.#sessions.take(id, disks.length === 0 ? recipe.key : '');
     const restarted = this.#containers.hasScratch(id);
-    const { child, source } = session === undefined ? await this.#supply.take(id, recipe, mark, signal) : { child: session, source: 'session' as const };
+    const { child, source } =
+      session === undefined
+        ? await this.#supply.take(id, recipe, mark, { disks, ...(signal === undefined ? {} : { signal }) })
+        : { child: session, source: 'session' as const };
     try {
       signal?.throwIfAborted();
       const nics = new NicBay(this.#taps, child.vm, child.record);
       await nics.attachAll(spec.networks);
       mark('connected');
+      await share(join(this.#options.stateDirectory, 'native'), child.vm, spec.mounts);
       const { startedAtMs } = await this.#agentStart(child, spec);
       mark('executed');
       signal?.throwIfAborted();
@@ -261,7 +270,7 @@ export class MicrovmRuntime implements Runtime {
     while (this.#starting.has(id)) await this.#starting.get(id)?.catch(() => undefined);
     const running = this.#running.get(id);
     if (running !== undefined) return held(running);
-    const open = async () => (await this.#supply.take(id, recipe, () => undefined)).child;
+    const open = async () => (await this.#supply.take(id, recipe, () => undefined, { disks: [] })).child;
     const files = await this.#sessions.hold(id, recipe.key, () => this.#calm.during(open));
     this.warm(request);
     return files;
@@ -359,16 +368,8 @@ export class MicrovmRuntime implements Runtime {
     await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
   }
 
-  #recipe(request: WarmRequest): Recipe {
-    const { layers } = request.rootfs;
-    const flavor = chooseFlavor({
-      layers: layers.length,
-      emulated: this.#verdict.acceleration === 'tcg',
-      hostCpus: availableParallelism(),
-      ...(request.memoryBytes === undefined ? {} : { memoryBytes: request.memoryBytes }),
-      ...(request.cpus === undefined ? {} : { cpus: request.cpus }),
-    });
-    return { key: this.#templates.imageName(flavor, layers), flavor, layers };
+  #recipe(request: WarmRequest, disks = 0): Recipe {
+    return recipeFor(request, { disks, emulated: this.#verdict.acceleration === 'tcg', templates: this.#templates });
   }
 
   async #warm(recipe: Recipe): Promise<void> {

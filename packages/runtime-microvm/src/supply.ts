@@ -26,16 +26,22 @@ export class Supply {
   }
 
   /** A machine on this container's writable layer, which is made if it has none. Leaves nothing behind when it fails. */
-  async take(id: string, recipe: Recipe, mark: Mark, signal?: AbortSignal): Promise<{ child: Child; source: 'pool' | 'clone' }> {
+  async take(
+    id: string,
+    recipe: Recipe,
+    mark: Mark,
+    { disks, signal }: { disks: readonly string[]; signal?: AbortSignal },
+  ): Promise<{ child: Child; source: 'pool' | 'clone' }> {
     const { containers, endings, scratch, pool, children, limiter } = this.#deps;
     await endings.over(id);
     const hadLayer = containers.hasScratch(id);
     await scratch.checkRoom();
     mark('admitted');
-    let child = hadLayer ? undefined : pool.take(recipe.key);
+    let child = hadLayer || disks.length > 0 ? undefined : pool.take(recipe.key);
     const source = child === undefined ? 'clone' : 'pool';
     try {
-      if (child === undefined) child = await limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
+      if (child === undefined)
+        child = await limiter.run(() => this.#onDemand(id, recipe, disks, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
       else {
         mark('taken');
         children.adopted(child);
@@ -60,7 +66,7 @@ export class Supply {
     else await this.#deps.containers.remove(id);
   }
 
-  async #onDemand(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
+  async #onDemand(id: string, recipe: Recipe, disks: readonly string[], mark: Mark): Promise<Child> {
     mark('admitted');
     try {
       this.#deps.children.checkRoom();
@@ -68,6 +74,6 @@ export class Supply {
       // Children that wait for nobody in particular give way.
       if (!(await this.#deps.pool.drain())) throw error;
     }
-    return await this.#deps.children.forContainer(id, recipe, mark);
+    return await this.#deps.children.forContainer(id, recipe, disks, mark);
   }
 }

@@ -4,3 +4,4 @@
  */
 export type * from './port.ts';
 export type * from './files.ts';
+export { disksOf } from './disks.ts';

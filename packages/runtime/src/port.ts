@@ -129,12 +129,41 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
-/** Only tmpfs so far; host directories and volumes come with the issue that brings volumes. */
-export interface Mount {
+/** What is mounted below the root, in this order; a target that is missing is made. */
+export type Mount = TmpfsMount | ShareMount | BlockMount;
+
+export interface TmpfsMount {
   readonly type: 'tmpfs';
   readonly target: string;
   /** mount(8) options: `size=64m`, `mode=1777`, `ro`, `noexec`, … */
   readonly options: readonly string[];
+}
+
+/** A directory or file of the host's. Several containers may have the same; each sees what the others write. */
+export interface ShareMount {
+  readonly type: 'share';
+  /** Absolute; it exists. */
+  readonly source: string;
+  /** Below `source`, relative; '' is `source` itself. Nothing in it may be a link. */
+  readonly subpath: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  /** With what is mounted below `source`. */
+  readonly recursive: boolean;
+  /** If it is an empty directory, it gets what the image has at `target` first. */
+  readonly copy: boolean;
+}
+
+/** A volume on a disk of its own; one container at a time. */
+export interface BlockMount {
+  readonly type: 'block';
+  /** Absolute path of a file with an ext4 file system. */
+  readonly disk: string;
+  /** Below the volume's root, relative; '' is the root. Nothing in it may be a link. */
+  readonly subpath: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  readonly copy: boolean;
 }
 
 export interface Limits {

@@ -43,4 +43,13 @@ export const migrations: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
       .addColumn('supervision', 'text', (column) => column.notNull().defaultTo('{}'))
       .execute();
   },
+  async (db) => {
+    await db.schema
+      .createTable('volumes')
+      .addColumn('name', 'text', (column) => column.primaryKey())
+      .addColumn('format', 'integer', (column) => column.notNull())
+      .addColumn('definition', 'text', (column) => column.notNull())
+      .addColumn('intent', 'text', (column) => column.notNull())
+      .execute();
+  },
 ];

@@ -7,7 +7,7 @@ export interface ContainerTable {
   /** JSON of what was asked for. */
   definition: string;
   phase: string;
-  /** What was begun and may be half-done: `''`, `start`, `remove`. */
+  /** What was begun and may be half-done: `''`, `start`, `remove-volumes`. */
   intent: string;
   /** Number of the run that is, or was last. 0: none yet. */
   run: number;
@@ -35,6 +35,15 @@ export interface NetworkTable {
   created_at_ms: number;
 }
 
+export interface VolumeTable {
+  name: string;
+  format: number;
+  /** JSON. */
+  definition: string;
+  /** `''`, `create`, `remove`. */
+  intent: string;
+}
+
 /** Single values: the installation's id. */
 export interface FactTable {
   name: string;
@@ -44,5 +53,6 @@ export interface FactTable {
 export interface Schema {
   containers: ContainerTable;
   networks: NetworkTable;
+  volumes: VolumeTable;
   facts: FactTable;
 }

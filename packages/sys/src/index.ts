@@ -15,6 +15,7 @@ export { attachToBridge, detachFromBridge, openTap, setLinkMtu, setLinkUp } from
 export { spawnDetached, type DetachedProcess } from './detached.ts';
 export { findProcesses, processCpuSeconds, processPssBytes, processStartTicks } from './process-facts.ts';
 export { hostMemory } from './host-memory.ts';
+export { makeDisk } from './disk-file.ts';
 export { copySparse, dataRanges } from './sparse-file.ts';
 export { forgetConnections, type Connection } from './conntrack.ts';
 export { enterOwnNetwork } from './own-network.ts';

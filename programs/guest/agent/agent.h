@@ -120,12 +120,14 @@ void boot_system(void);
 void boot_trace(const char *what);
 
 /* ---- devices ---- */
-enum { VIRTIO_NET = 1, VIRTIO_BLOCK = 2 };
+enum { VIRTIO_NET = 1, VIRTIO_BLOCK = 2, VIRTIO_9P = 9 };
 /* Binds the driver of the index-th device of a kind (in the command line's order); writes its name, e.g. `vda`. */
 int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault *fault);
 /* Remembers another name for a bound device; `_link`: by its old name. */
 void device_renamed(int kind, uint32_t index, const char *name);
 void device_renamed_link(const char *old, const char *name);
+/* Binds the device that serves the host's directories, if it isn't yet. */
+int device_bind_shares(struct fault *fault);
 void device_unbind(int kind, uint32_t index);
 /* The index of the last device of a kind that has no driver; -1 when all have one. */
 int device_last_unbound(int kind);

@@ -252,6 +252,8 @@ int container_start(uint32_t request, const uint8_t *body, size_t length, struct
 	if (files_write("hosts", spec.hosts, fault) < 0 || files_write("resolv.conf", spec.resolv_conf, fault) < 0 ||
 	    files_write("hostname", spec.hostname_file, fault) < 0 || limits_apply(&spec.limits, fault) < 0)
 		return -1;
+	if (!agent.host && volumes_bind(&spec, fault) < 0)
+		return -1;
 	struct reader nics = spec.nics;
 	for (uint32_t i = 0; i < spec.nic_count && !agent.host; i++)
 		if (network_configure(i, &nics, fault) < 0)

@@ -23,6 +23,29 @@ struct start_spec {
 	struct process_spec process;
 };
 
+enum { MOUNT_TMPFS, MOUNT_SHARE, MOUNT_BLOCK };
+
+struct mount_request {
+	uint8_t kind;
+	const char *target;
+	/* tmpfs: as mount(8) takes them. */
+	struct strings options;
+	/* A share's name; a path inside a disk's volume. */
+	const char *source;
+	/* A disk's place among the block devices. */
+	uint32_t device;
+	bool readonly;
+	/* What the image has there is copied into it, when it is empty. */
+	bool copy;
+};
+void read_mount(struct reader *r, struct mount_request *mount);
+/* In the agent: the devices that the mounts need. */
+int volumes_bind(const struct start_spec *spec, struct fault *fault);
+/* In the child. */
+int volumes_mount(const struct start_spec *spec, struct fault *fault);
+/* Copies a directory into an empty tree; 0 too when there is nothing to copy, or no room for it because it isn't empty. */
+int copy_into_empty(const char *source, int tree);
+
 /* -1 when malformed. */
 int read_start_spec(struct reader *r, struct start_spec *spec);
 /* Skips one NIC; network.c reads it. */

@@ -158,3 +158,17 @@ int device_bind(int kind, uint32_t index, char *name, size_t size, struct fault 
 	device_renamed(kind, index, name);
 	return 0;
 }
+
+int device_bind_shares(struct fault *fault)
+{
+	struct device devices[DEVICES_MAX];
+	char path[64];
+	if (devices_list(VIRTIO_9P, devices) == 0)
+		return fault_set(fault, "device-missing", "this machine has no device for the host's directories");
+	snprintf(path, sizeof path, "/sys/bus/virtio/devices/%s/driver", devices[0].name);
+	if (access(path, F_OK) == 0)
+		return 0;
+	if (file_write("/sys/bus/virtio/drivers/9pnet_virtio/bind", devices[0].name) < 0)
+		return fault_set(fault, "device-missing", "binding %s to 9pnet_virtio: %s", devices[0].name, error_text(errno));
+	return 0;
+}

@@ -33,8 +33,8 @@ int read_start_spec(struct reader *r, struct start_spec *spec)
 	spec->mount_count = read_u32(r);
 	spec->mounts = *r;
 	for (uint32_t i = 0; i < spec->mount_count && !r->bad; i++) {
-		read_string(r);
-		read_strings(r);
+		struct mount_request mount;
+		read_mount(r, &mount);
 	}
 	spec->sysctl_count = read_u32(r);
 	spec->sysctls = *r;
@@ -208,38 +208,6 @@ static int apply_sysctls(const struct start_spec *spec, struct fault *fault)
 	return 0;
 }
 
-static int mount_tmpfs(const char *target, const struct strings *options, struct fault *fault)
-{
-	static const struct {
-		const char *word;
-		unsigned long set, clear;
-	} words[] = {{"ro", MS_RDONLY, 0},       {"rw", 0, MS_RDONLY},         {"noexec", MS_NOEXEC, 0}, {"exec", 0, MS_NOEXEC},
-	             {"nosuid", MS_NOSUID, 0},   {"suid", 0, MS_NOSUID},       {"nodev", MS_NODEV, 0},   {"dev", 0, MS_NODEV},
-	             {"noatime", MS_NOATIME, 0}, {"relatime", MS_RELATIME, 0}, {"defaults", 0, 0},       {"async", 0, 0},
-	             {"sync", MS_SYNCHRONOUS, 0}, {"strictatime", MS_STRICTATIME, 0}};
-	unsigned long flags = MS_NOEXEC | MS_NOSUID | MS_NODEV;
-	char data[512];
-	size_t used = 0;
-	data[0] = 0;
-	struct reader r = {options->at, options->end, false};
-	for (uint32_t i = 0; i < options->count; i++) {
-		const char *option = read_string(&r);
-		size_t known = 0;
-		while (known < sizeof words / sizeof *words && strcmp(words[known].word, option) != 0)
-			known++;
-		if (known < sizeof words / sizeof *words) {
-			flags = (flags & ~words[known].clear) | words[known].set;
-		} else if (*option != 0 && used + strlen(option) + 2 < sizeof data) {
-			used += (size_t)snprintf(data + used, sizeof data - used, "%s%s", used > 0 ? "," : "", option);
-		}
-	}
-	if (directories_make(target, 0755) < 0 && errno != EROFS)
-		return fault_set(fault, "mount-failed", "mkdir %s: %s", target, error_text(errno));
-	if (mount("tmpfs", target, "tmpfs", flags, data) < 0)
-		return fault_set(fault, "mount-failed", "mounting tmpfs at %s: %s", target, error_text(errno));
-	return 0;
-}
-
 /* The terminal also appears as /dev/console, as Docker has it. */
 static void place_console(void)
 {
@@ -276,13 +244,8 @@ int rootfs_finish(const struct start_spec *spec, struct fault *fault)
 		if (mount(NULL, "/dev/shm", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
 			return fault_set(fault, "mount-failed", "resizing /dev/shm: %s", error_text(errno));
 	}
-	struct reader r = spec->mounts;
-	for (uint32_t i = 0; i < spec->mount_count; i++) {
-		const char *target = read_string(&r);
-		struct strings options = read_strings(&r);
-		if (mount_tmpfs(target, &options, fault) < 0)
-			return -1;
-	}
+	if (volumes_mount(spec, fault) < 0)
+		return -1;
 	if (spec->process.terminal)
 		place_console();
 	if (spec->readonly_root) {

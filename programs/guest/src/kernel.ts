@@ -12,7 +12,7 @@ export interface Kernel {
 }
 
 /** Changes when what is kept of a package changes, so that an older cache is made anew. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 
 /**
  * The guest's kernel: the distribution's package, downloaded and unpacked but not installed. Once in the cache it needs

@@ -22,7 +22,7 @@ export const FIRST_MODULES = [
 ] as const;
 
 /** Loaded when the bus no longer binds by itself: their devices are bound one by one, when a clone uses them. */
-export const SECOND_MODULES = ['virtio_blk', 'virtio_net'] as const;
+export const SECOND_MODULES = ['virtio_blk', 'virtio_net', '9pnet_virtio', '9p'] as const;
 
 export interface Module {
   readonly name: string;

@@ -12,16 +12,13 @@ export interface AbsentRow {
   readonly instead?: string;
 }
 
-const volumesLater = 'volumes come with a later milestone; --tmpfs works';
-
 export const absentTable: readonly AbsentRow[] = [
   { method: 'GET', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
   { method: 'POST', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
   { method: 'POST', path: '/build', what: 'docker build', instead: 'build elsewhere, then docker save and docker load' },
   { method: 'POST', path: '/session', what: 'docker build with BuildKit' },
   { method: 'POST', path: '/grpc', what: 'docker build with BuildKit' },
-  { method: 'POST', path: '/volumes/create', what: 'docker volume create', instead: volumesLater },
-  { method: 'PUT', path: '/volumes/:name', what: 'docker volume update', instead: volumesLater },
+  { method: 'PUT', path: '/volumes/:name', what: 'docker volume update' },
   { method: 'POST', path: '/plugins/create', what: 'docker plugin create' },
   { method: 'POST', path: '/plugins/pull', what: 'docker plugin install' },
   { method: 'GET', path: '/plugins/privileges', what: 'docker plugin install' },
@@ -58,7 +55,7 @@ const swarmPaths: readonly (readonly [HTTPMethods, string])[] = [
   ['DELETE', '/configs/:id'],
 ];
 
-/** What is not there: 501 with a sentence, or the answer of a daemon that has none of it (volumes, plugins, a swarm). */
+/** What is not there: 501 with a sentence, or the answer of a daemon that has none of it (plugins, a swarm). */
 export function absentArea(app: FastifyInstance, _context: Context): void {
   for (const { method, path, what, instead } of absentTable) {
     app.route({
@@ -88,14 +85,6 @@ export function absentArea(app: FastifyInstance, _context: Context): void {
     });
   }
 
-  app.get('/volumes', () => ({ Volumes: [], Warnings: null }));
-  app.get<{ Params: { name: string } }>('/volumes/:name', (request) => {
-    throw new Fault('not-found', 'volume-not-found', `get ${request.params.name}: no such volume`);
-  });
-  app.delete<{ Params: { name: string } }>('/volumes/:name', (request) => {
-    throw new Fault('not-found', 'volume-not-found', `get ${request.params.name}: no such volume`);
-  });
-  app.post('/volumes/prune', () => ({ VolumesDeleted: null, SpaceReclaimed: 0 }));
   app.post('/build/prune', () => ({ CachesDeleted: null, SpaceReclaimed: 0 }));
   app.get('/plugins', () => []);
   app.get('/plugins/*', (request) => {

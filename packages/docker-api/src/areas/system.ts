@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { logDrivers } from '../create/logging.ts';
 import { newestVersion, oldestVersion, requestMinor } from '../versions.ts';
 import { summaryView } from '../view/container-summary.ts';
+import { volumeView } from '../view/volume.ts';
 import { imageSummary } from '../view/image.ts';
 
 /** Who is there: ping, version, info, disk use. */
@@ -79,7 +80,9 @@ export function systemArea(app: FastifyInstance, context: Context): void {
           }),
         ),
       ),
-      Volumes: [],
+      Volumes: await Promise.all(
+        engine.volumes().map(async (volume) => volumeView(volume, { sizeBytes: await engine.volumeSize(volume.name).catch(() => -1) })),
+      ),
       BuildCache: [],
       ...(minor < 42 ? { BuilderSize: 0 } : {}),
     };
@@ -106,7 +109,7 @@ function infoView(context: Context, minor: number): Record<string, unknown> {
     Images: engine.images.list().length,
     Driver: 'overlayfs',
     DriverStatus: facts.runtimes.flatMap(runtimeStatus),
-    Plugins: { Volume: [], Network: ['bridge', 'null'], Authorization: null, Log: logDrivers },
+    Plugins: { Volume: ['local'], Network: ['bridge', 'null'], Authorization: null, Log: logDrivers },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,

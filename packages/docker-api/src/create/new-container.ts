@@ -7,7 +7,7 @@ import { capabilitiesFor } from './capabilities.ts';
 import { healthFor } from './health.ts';
 import { limitsFor } from './limits.ts';
 import { jsonFileDefaults, logFor, type LogDefaults } from './logging.ts';
-import { tmpfsMounts } from './mounts.ts';
+import { mountsFor } from './mount-points.ts';
 import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
 import { judgeOptions } from './option-table.ts';
 import { personalityOf } from './personality.ts';
@@ -39,9 +39,6 @@ export function mapContainer(
   const first = networks[0]?.network;
 
   const volumes = Object.keys(defaults.Volumes ?? {});
-  if (volumes.length > 0) {
-    warnings.push(`The image declares volumes (${volumes.join(', ')}); Berth has no volumes yet, so they live in the container's writable layer`);
-  }
   const health = healthFor(request.Healthcheck, defaults, request.Shell);
   const { shmBytes, rlimits, ...limits } = limitsFor(host, facts.cpus);
   return {
@@ -66,7 +63,7 @@ export function mapContainer(
       stopTimeoutSeconds: request.StopTimeout ?? 10,
       init: host.Init ?? false,
       readonlyRootfs: host.ReadonlyRootfs,
-      mounts: tmpfsMounts(host),
+      mounts: mountsFor(request, host, volumes, engine),
       sysctls: host.Sysctls,
       capabilities: capabilitiesFor(host),
       noNewPrivileges: host.SecurityOpt.some((option) => /^no-new-privileges([=:]true)?$/.test(option)),
@@ -84,14 +81,12 @@ export function mapContainer(
       autoRemove: host.AutoRemove,
       networks,
       personality: {
-        ...personalityOf(
-          request,
-          { ...host, NetworkMode: modeNetwork(host.NetworkMode), LogConfig: { Type: log.type, Config: log.options } },
-          process,
+        ...personalityOf(request, { ...host, NetworkMode: modeNetwork(host.NetworkMode), LogConfig: { Type: log.type, Config: log.options } }, process, {
           exposed,
+          volumes,
           runtime,
-          health.shown,
-        ),
+          ...(health.shown === undefined ? {} : { health: health.shown }),
+        }),
       },
     },
   };

@@ -59,7 +59,6 @@ function given(field: keyof HostConfigRequest): (host: HostConfigRequest) => boo
   };
 }
 
-const laterVolumes = 'volumes and host directories come with a later milestone; --tmpfs works';
 const ownMachine = 'a container is a virtual machine of its own, with nothing of the host to share';
 const noDevices = "a virtual machine has devices of its own, and none of the host's";
 const noHostDisk = "it names a device of the host's, and a virtual machine's disk is its own";
@@ -97,7 +96,10 @@ export const hostConfigTable: readonly HostRow[] = [
     "no-new-privileges acts; AppArmor and SELinux are the host's and have no say in a machine (harmless), as has `seccomp=unconfined`; seccomp profiles are refused",
   ),
   acted('RestartPolicy', '--restart', 'only the stop signal and KILL count as stopped by hand, where dockerd takes any signal for that'),
-  acted('Mounts', '--mount', 'type=tmpfs only: ' + laterVolumes),
+  acted('Mounts', '--mount', 'bind, volume and tmpfs; `bind-propagation` other than private is refused: a machine has mounts of its own'),
+  acted('Binds', '--volume, -v', 'see docs/design/volumes.md; sockets of the host are refused: nothing listens on them in a machine'),
+  acted('VolumesFrom', '--volumes-from'),
+  acted('VolumeDriver', '--volume-driver', '`local` only'),
   harmless('ContainerIDFile', '--cidfile', 'written by the client'),
   harmless('ConsoleSize', '', 'the client sends the size of its terminal after the start'),
   harmless('CgroupnsMode', '--cgroupns', 'the machine has control groups of its own; `host` shows those'),
@@ -110,7 +112,6 @@ export const hostConfigTable: readonly HostRow[] = [
   harmless('IOMaximumIOps', '--io-maxiops', 'Windows only, ignored by Docker on Linux'),
   harmless('IOMaximumBandwidth', '--io-maxbandwidth', 'Windows only, ignored by Docker on Linux'),
   harmless('Isolation', '--isolation', '`default` only'),
-  harmless('VolumeDriver', '--volume-driver', 'matters to volumes only, which are refused'),
   warned('Privileged', '--privileged', 'all capabilities inside the machine of its own; no access to the host or its devices'),
   warned('CpuShares', '--cpu-shares, -c', 'a weight counts among neighbours; inside its machine a container has none, and between machines it is not compared'),
   warned('MemoryReservation', '--memory-reservation', 'a soft limit has no counterpart in a machine'),
@@ -120,8 +121,6 @@ export const hostConfigTable: readonly HostRow[] = [
   warned('OomScoreAdj', '--oom-score-adj', 'there are no neighbours in the machine to prefer'),
   warned('KernelMemory', '--kernel-memory', 'removed from Docker, too'),
   warned('KernelMemoryTCP', '', 'deprecated by Docker'),
-  refused('Binds', '--volume, -v', laterVolumes),
-  refused('VolumesFrom', '--volumes-from', laterVolumes),
   impossible('Devices', '--device', noDevices),
   impossible('DeviceRequests', '--gpus', noDevices),
   impossible('DeviceCgroupRules', '--device-cgroup-rule', noDevices),
@@ -158,8 +157,8 @@ export const configTable: readonly OptionRow[] = [
   {
     field: 'Volumes',
     flag: '--volume, -v /path',
-    treatment: 'refused',
-    note: `${laterVolumes}; paths an image declares as volumes live in the container's writable layer, and create warns of it`,
+    treatment: 'acted',
+    note: 'a volume without a name, as for paths that an image declares as volumes',
   },
   { field: 'MacAddress', flag: '--mac-address', treatment: 'acted', note: '' },
   { field: 'NetworkDisabled', flag: '', treatment: 'acted', note: 'as --network none' },
@@ -188,13 +187,9 @@ export function judgeOptions(request: CreateContainerRequest, host: HostConfigRe
     const at = warnings.findIndex((warning) => warning.startsWith('--privileged'));
     warnings[at] = '--privileged gives all capabilities inside the virtual machine of the container; it opens nothing of the host, its devices least of all';
   }
-  if (Object.keys(request.Volumes).length > 0) throw notYet('-v is', laterVolumes);
   judgeSecurity(host);
   if (!['', 'default'].includes(host.Isolation)) {
     throw invalid('isolation-invalid', `Invalid isolation: "${host.Isolation}" - linux only supports 'default'`);
-  }
-  for (const mount of host.Mounts) {
-    if (mount.Type !== 'tmpfs') throw notYet(`--mount type=${mount.Type || 'volume'} is`, laterVolumes);
   }
   return warnings;
 }

@@ -14,10 +14,19 @@ export function personalityOf(
   request: CreateContainerRequest,
   host: HostConfigRequest,
   process: ProcessConfig,
-  exposed: readonly string[],
-  runtime: string,
-  health?: Readonly<Record<string, unknown>>,
+  {
+    exposed,
+    volumes,
+    runtime,
+    health,
+  }: {
+    readonly exposed: readonly string[];
+    readonly volumes: readonly string[];
+    readonly runtime: string;
+    readonly health?: Readonly<Record<string, unknown>>;
+  },
 ): Personality {
+  const allVolumes = [...new Set([...Object.keys(request.Volumes), ...volumes])];
   return {
     Config: {
       Hostname: request.Hostname,
@@ -34,7 +43,7 @@ export function personalityOf(
       Cmd: process.cmd ?? null,
       ...(health === undefined ? {} : { Healthcheck: health }),
       Image: request.Image,
-      Volumes: null,
+      Volumes: allVolumes.length === 0 ? null : Object.fromEntries(allVolumes.map((target) => [target, {}])),
       WorkingDir: process.cwd,
       Entrypoint: process.entrypoint ?? null,
       ...(request.NetworkDisabled ? { NetworkDisabled: true } : {}),
@@ -46,14 +55,14 @@ export function personalityOf(
     },
     HostConfig: {
       ...hostConfigOf(host),
-      Binds: null,
+      Binds: orNull(host.Binds),
       ContainerIDFile: host.ContainerIDFile,
       LogConfig: { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} },
       NetworkMode: host.NetworkMode === '' || host.NetworkMode === 'default' ? 'bridge' : host.NetworkMode,
       PortBindings: host.PortBindings,
       AutoRemove: host.AutoRemove,
       VolumeDriver: host.VolumeDriver,
-      VolumesFrom: null,
+      VolumesFrom: orNull(host.VolumesFrom),
       ConsoleSize: host.ConsoleSize ?? [0, 0],
       ...(Object.keys(host.Annotations).length === 0 ? {} : { Annotations: host.Annotations }),
       ...(host.Mounts.length === 0 ? {} : { Mounts: host.Mounts.map(mountView) }),
@@ -127,8 +136,11 @@ export function hostConfigOf(host: HostConfigRequest): Record<string, unknown> {
 function mountView(mount: HostConfigRequest['Mounts'][number]): Record<string, unknown> {
   return {
     Type: mount.Type,
+    ...(mount.Source === '' ? {} : { Source: mount.Source }),
     Target: mount.Target,
     ...(mount.ReadOnly ? { ReadOnly: true } : {}),
+    ...(mount.BindOptions === undefined ? {} : { BindOptions: mount.BindOptions }),
+    ...(mount.VolumeOptions === undefined ? {} : { VolumeOptions: mount.VolumeOptions }),
     ...(mount.TmpfsOptions === undefined ? {} : { TmpfsOptions: { SizeBytes: mount.TmpfsOptions.SizeBytes, Mode: mount.TmpfsOptions.Mode } }),
   };
 }

@@ -3,6 +3,7 @@ import type { ContainerState, ContainerView, EndpointView, Engine, HealthState }
 import type { PortPublication } from '@berth/network';
 import { shortId } from '@berth/kit';
 import type { Personality } from '../create/personality.ts';
+import { mountViews } from './mount.ts';
 
 /** `GET /containers/{id}/json` in the shape of the version asked for. */
 export function inspectView(view: ContainerView, engine: Engine, minor: number, size: { rw: number; root: number } | undefined): Record<string, unknown> {
@@ -30,25 +31,10 @@ export function inspectView(view: ContainerView, engine: Engine, minor: number, 
     HostConfig: personality.HostConfig,
     GraphDriver: { Data: {}, Name: 'overlayfs' },
     ...(size === undefined ? {} : { SizeRw: size.rw, SizeRootFs: size.rw + size.root }),
-    Mounts: definition.mounts
-      .filter((mount) => isMountOption(personality, mount.target))
-      .map((mount) => ({
-        Type: 'tmpfs',
-        Source: '',
-        Destination: mount.target,
-        Mode: '',
-        RW: !mount.options.includes('ro'),
-        Propagation: '',
-      })),
+    Mounts: mountViews(view, engine),
     Config: { ...personality.Config, Hostname: definition.hostname },
     NetworkSettings: networkSettings(view, engine, minor),
   };
-}
-
-/** Docker lists `--mount` here but not `--tmpfs`. */
-function isMountOption(personality: Personality, target: string): boolean {
-  const mounts = (personality.HostConfig['Mounts'] ?? []) as readonly { Target: string }[];
-  return mounts.some((mount) => mount.Target === target);
 }
 
 function stateView(state: ContainerState): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { humanDuration } from '@berth/docker-wire';
 import type { ContainerView, Engine } from '@berth/engine';
 import type { Personality } from '../create/personality.ts';
+import { mountViews } from './mount.ts';
 import { endpointViews, exposedPorts, hostAddresses, isRunning } from './container-inspect.ts';
 
 /** One line of `docker ps`. */
@@ -30,7 +31,7 @@ export function summaryView(
       ...(minor >= 46 && personality.HostConfig['Annotations'] !== undefined ? { Annotations: personality.HostConfig['Annotations'] } : {}),
     },
     NetworkSettings: { Networks: endpointViews(view, engine, minor) },
-    Mounts: [],
+    Mounts: mountViews(view, engine),
   };
 }
 

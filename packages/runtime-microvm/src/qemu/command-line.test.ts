@@ -11,6 +11,8 @@ const machine: Machine = {
   acceleration: 'tcg',
   ram: { path: '/t/ram', shared: true },
   layers: ['/a,b', '/c'],
+  disks: [],
+  shares: '/v/shares',
   scratch: undefined,
   placeholder: '/p',
   agentFd: 3,

@@ -12,6 +12,10 @@ export interface Machine {
   /** Squashfs files, lowest first; places left over hold `placeholder`. */
   readonly layers: readonly string[];
   readonly scratch: string | undefined;
+  /** Files with volumes, in the places behind the layers; they can be written. */
+  readonly disks: readonly string[];
+  /** The folder below which the host's directories appear that this machine may see. */
+  readonly shares: string;
   /** A file of 512 bytes for devices that nothing uses yet. */
   readonly placeholder: string;
   /** Inherited descriptors: listening sockets, the tap of the first network device, the saved device state. */
@@ -32,8 +36,8 @@ export interface Machine {
 export const CPU_MODELS = { kvm: 'host', tcg: 'max,-erms,-fsrm,-smap,-smep,-umip,-la57' };
 
 /**
- * QEMU's arguments. A template and its clones must have the same devices in the same order. Layer n is block device n, the
- * writable layer the one after all places for layers.
+ * QEMU's arguments. A template and its clones must have the same devices in the same order. Layer n is block device n,
+ * disks follow, and the writable layer is the one after all places for layers.
  */
 export function commandLine(machine: Machine): string[] {
   const { flavor } = machine;
@@ -56,8 +60,14 @@ export function commandLine(machine: Machine): string[] {
   args.push('-device', 'virtio-serial-device,max_ports=2');
   args.push('-chardev', `socket,id=agent,fd=${machine.agentFd},server=on,wait=off`);
   args.push('-device', 'virtserialport,chardev=agent,name=berth.agent');
-  for (let slot = 0; slot < flavor.layerSlots; slot++) args.push(...block(`layer${slot}`, machine.layers[slot] ?? machine.placeholder, true));
+  for (let slot = 0; slot < flavor.layerSlots; slot++) {
+    const disk = machine.disks[slot - machine.layers.length];
+    args.push(...block(`layer${slot}`, machine.layers[slot] ?? disk ?? machine.placeholder, disk === undefined));
+  }
   args.push(...block('scratch', machine.scratch ?? machine.placeholder, machine.scratch === undefined));
+  // As `mount --bind` would have it: who is root in the container is root in these directories.
+  args.push('-fsdev', `local,id=shares,path=${comma(machine.shares)},security_model=passthrough,multidevs=remap`);
+  args.push('-device', 'virtio-9p-device,fsdev=shares,mount_tag=berth');
   for (let nic = 0; nic < flavor.nics; nic++) {
     if (nic === 0 && machine.tapFd !== undefined) args.push('-netdev', `tap,id=net0,fd=${machine.tapFd}`);
     else args.push('-netdev', `hubport,id=net${nic},hubid=${nic}`);

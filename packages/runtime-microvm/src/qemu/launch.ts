@@ -11,13 +11,14 @@ export interface VmPaths {
   readonly agent: string;
   readonly monitor: string;
   readonly log: string;
+  readonly shares: string;
 }
 
 export function vmPaths(directory: string): VmPaths {
-  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log') };
+  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares') };
 }
 
-export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable'> {
+export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares'> {
   readonly paths: VmPaths;
   readonly tap: number | undefined;
   /** The saved device state, for a clone. */
@@ -52,7 +53,7 @@ export const openLog = (paths: VmPaths): number => openSync(paths.log, 'w', 0o60
  * The tap's descriptor is the caller's to close.
  */
 export async function launch(options: Launch): Promise<Launched> {
-  mkdirSync(options.paths.directory, { recursive: true, mode: 0o700 });
+  mkdirSync(options.paths.shares, { recursive: true, mode: 0o700 });
   const opened: number[] = [];
   const open = (fd: number) => {
     opened.push(fd);
@@ -64,13 +65,13 @@ export async function launch(options: Launch): Promise<Launched> {
     const tapFd = place(options.tap);
     const incomingFd = place(options.state === undefined ? undefined : open(openSync(options.state, 'r')));
     const forkFd = place(options.forkControl);
-    const args = commandLine({ ...options, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
+    const args = commandLine({ ...options, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
     const env = {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       // Few threads share little: one arena instead of one for each of them.
       MALLOC_ARENA_MAX: '1',
       ...(options.preload === undefined ? {} : { LD_PRELOAD: options.preload, BERTH_RAM: options.ram.path }),
-      ...(forkFd === undefined ? {} : { BERTH_FORK: `${forkFd}`, BERTH_SCRATCH: options.scratch ?? '' }),
+      ...(forkFd === undefined ? {} : { BERTH_FORK: `${forkFd}`, BERTH_SCRATCH: options.scratch ?? '', BERTH_SHARES: options.paths.shares }),
     };
     const started = await spawnDetached(QEMU, args, { inherit, log: open(openLog(options.paths)), env });
     return { ...started, startTicks: processStartTicks(started.pid) ?? 0 };

@@ -117,6 +117,7 @@ export class TemplateBuilder {
       acceleration,
       ram: { path: template.ram, shared: true },
       layers: parts.layers,
+      disks: [],
       scratch: parts.scratch,
       placeholder,
       paths: vmPaths(join(vms, id)),

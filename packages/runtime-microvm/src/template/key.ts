@@ -8,7 +8,7 @@ import { CPU_MODELS } from '../qemu/command-line.ts';
 import { QEMU } from '../qemu/launch.ts';
 
 /** Raised when QEMU's arguments or the way of saving change. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 export interface HostFacts {
   /** e.g. `QEMU 7.2.22`. */

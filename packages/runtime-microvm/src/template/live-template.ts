@@ -10,8 +10,9 @@ import { VmProcess } from '../vm/process.ts';
 /** How long a machine may take to come to rest before it is stopped. */
 const QUIET_LIMIT_MS = 5_000;
 const FORK_LIMIT_MS = 10_000;
-/** `struct request` of native/vm-fork.c. */
+/** `struct request` of native/vm-fork.c: the name, then the folder of what the host shares with the machine. */
 const NAME_BYTES = 64;
+const REQUEST_BYTES = NAME_BYTES + 256;
 
 export interface ForkRequest {
   /** QEMU's `-name`, as long as every other. */
@@ -95,18 +96,19 @@ export class LiveTemplate {
     life.resume();
     life.unref();
     try {
-      mkdirSync(request.paths.directory, { recursive: true, mode: 0o700 });
+      mkdirSync(request.paths.shares, { recursive: true, mode: 0o700 });
       const keep = (fd: number) => opened[opened.push(fd) - 1] as number;
       const [agent, monitor] = listen(request.paths).map(keep) as [number, number];
       const scratch = keep(openSync(request.scratch, 'r+'));
       const log = keep(openLog(request.paths));
-      const name = Buffer.alloc(NAME_BYTES);
-      name.write(request.name);
+      const message = Buffer.alloc(REQUEST_BYTES);
+      message.write(request.name, 0);
+      message.write(request.paths.shares, NAME_BYTES);
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       if (!this.usable) throw new Error('it is gone');
       // QEMU takes one request at a time and answers in order.
       this.#waiting.push({ resolve, reject });
-      sendDescriptors(this.#fd, name, [agent, monitor, request.tap, scratch, log, theirs]);
+      sendDescriptors(this.#fd, message, [agent, monitor, request.tap, scratch, log, theirs]);
       const timer = setTimeout(() => reject(faults.deadline('forking a virtual machine', FORK_LIMIT_MS)), FORK_LIMIT_MS);
       const pid = await promise.finally(() => clearTimeout(timer));
       if (pid <= 0) throw new Error(`error ${-pid}`);

@@ -45,6 +45,8 @@ export interface ChildRequest {
   readonly from: Origin;
   readonly flavor: Flavor;
   readonly layers: readonly LayerFile[];
+  /** Files with volumes; none in a fork. */
+  readonly disks: readonly string[];
   /** The writable layer: a copy of the live template's or of the image template's own. */
   readonly scratch: string;
   readonly container?: string;
@@ -88,6 +90,7 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
             acceleration: deps.acceleration,
             ram: { path: from.template.ram, shared: false },
             layers: request.layers.map((layer) => layer.path),
+            disks: request.disks,
             scratch: request.scratch,
             placeholder: deps.placeholder,
             paths,

@@ -14,6 +14,7 @@ import { networkTests } from './network.ts';
 import { outputTests } from './output.ts';
 import { processTests } from './process.ts';
 import { removalTests } from './removal.ts';
+import { volumeTests } from './volumes.ts';
 import { definer, type ConformanceOptions } from './subject.ts';
 
 export type { Ability } from './abilities.ts';
@@ -30,6 +31,7 @@ export function conformance(options: ConformanceOptions): void {
   describe(`${options.name}: exec`, () => execTests(define));
   describe(`${options.name}: files and mounts`, () => filesystemTests(define));
   describe(`${options.name}: the files of a container`, () => fileTests(define));
+  describe(`${options.name}: volumes`, () => volumeTests(define));
   describe(`${options.name}: limits`, () => limitTests(define));
   describe(`${options.name}: networks`, () => networkTests(define));
   describe(`${options.name}: adoption`, () => adoptionTests(define));

@@ -11,6 +11,8 @@ export interface Subject {
   readonly rootfs: Rootfs;
   /** Two networks to be on (with the ability `network`): a NIC on the first and one on the second. */
   readonly nics?: readonly [NicSpec, NicSpec];
+  /** Makes a file with an empty ext4 file system of 64 MiB (with the ability `mounts`). */
+  disk?(path: string): Promise<void>;
   /** The daemon dies and comes back: gives a new runtime over the same state. */
   reopen(): Promise<Runtime>;
 }

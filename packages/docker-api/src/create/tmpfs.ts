@@ -1,7 +1,7 @@
 import type { HostConfigRequest, MountRequest } from '@berth/docker-wire';
-import type { Mount } from '@berth/runtime';
-import { posix } from 'node:path';
+import type { TmpfsMount } from '@berth/runtime';
 import { invalid } from '../faults.ts';
+import { mountTarget } from './mount-target.ts';
 
 const flags = new Set([
   'defaults',
@@ -41,27 +41,18 @@ const flags = new Set([
 const withValue = new Set(['mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol', 'size']);
 const opposite: Readonly<Record<string, string>> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev', rw: 'ro' };
 
-/** `--tmpfs` and `--mount type=tmpfs`. Faults with Docker's sentences: `mount-invalid`. */
-export function tmpfsMounts(host: Pick<HostConfigRequest, 'Tmpfs' | 'Mounts'>): Mount[] {
-  const mounts = [
-    ...Object.entries(host.Tmpfs).map(([target, options]) =>
-      tmpfs(
-        target,
-        options.split(',').filter((option) => option !== ''),
-      ),
+/** `--tmpfs`. Faults with Docker's sentences: `mount-invalid`. */
+export function tmpfsOptions(host: Pick<HostConfigRequest, 'Tmpfs'>): TmpfsMount[] {
+  return Object.entries(host.Tmpfs).map(([target, options]) =>
+    tmpfs(
+      target,
+      options.split(',').filter((option) => option !== ''),
     ),
-    ...host.Mounts.map(fromMount),
-  ];
-  const seen = new Set<string>();
-  for (const mount of mounts) {
-    if (seen.has(mount.target)) throw invalid('mount-invalid', `Duplicate mount point: ${mount.target}`);
-    seen.add(mount.target);
-  }
-  return mounts;
+  );
 }
 
-function fromMount(mount: MountRequest): Mount {
-  if (mount.Target === '') throw invalid('mount-invalid', 'invalid mount config for type "tmpfs": field Target must not be empty');
+/** `--mount type=tmpfs`. */
+export function tmpfsMount(mount: MountRequest): TmpfsMount {
   if (mount.Source !== '') throw invalid('mount-invalid', 'invalid mount config for type "tmpfs": field Source must not be specified');
   const options = mount.TmpfsOptions;
   return tmpfs(mount.Target, [
@@ -71,10 +62,8 @@ function fromMount(mount: MountRequest): Mount {
   ]);
 }
 
-function tmpfs(target: string, given: readonly string[]): Mount {
-  if (!target.startsWith('/')) throw invalid('mount-invalid', `invalid mount path: '${target}' mount path must be absolute`);
-  const clean = posix.normalize(target).replace(/(.)\/$/, '$1');
-  if (clean === '/') throw invalid('mount-invalid', "invalid specification: destination can't be '/'");
+function tmpfs(target: string, given: readonly string[]): TmpfsMount {
+  const clean = mountTarget(target);
   for (const option of given) {
     const name = option.split('=', 1)[0] ?? option;
     if (option.includes('=') ? !withValue.has(name) : !flags.has(name)) throw invalid('mount-invalid', `Invalid tmpfs option ["${option}"]`);

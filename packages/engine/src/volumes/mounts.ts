@@ -1,0 +1,66 @@
+import { lstat, mkdir, stat } from 'node:fs/promises';
+import type { Mount } from '@berth/runtime';
+import type { Container } from '../container.ts';
+import type { Deps } from '../deps.ts';
+import { bindSourceMissing, bindSourceSocket, bindSourceUnmade, volumeDeviceMissing, volumeHeld } from '../faults.ts';
+import type { BindPoint, MountPoint, VolumePoint } from './port.ts';
+
+/** At create: what must be there already is. Faults: `bind-source-missing`, `bind-source-socket`. */
+export async function checkBinds(mounts: readonly MountPoint[]): Promise<void> {
+  for (const mount of mounts) {
+    if (mount.type !== 'bind') continue;
+    const found = await stat(mount.source).catch(() => undefined);
+    if (found === undefined && !mount.createSource) throw bindSourceMissing(mount.source);
+    if (found?.isSocket() === true) throw bindSourceSocket(mount.source);
+  }
+}
+
+/**
+ * At a start: the container's mounts as its runtime takes them, parents first. Missing directories of `-v` are made; disks
+ * are held for this run. Faults: those of `checkBinds`, `bind-source-unmade`, `volume-not-found`, `volume-held`, `volume-device-missing`.
+ */
+export async function runtimeMounts(deps: Deps, container: Container): Promise<Mount[]> {
+  const depth = ({ target }: MountPoint) => target.split('/').filter((part) => part !== '').length;
+  const result: Mount[] = [];
+  for (const mount of [...container.definition.mounts].sort((a, b) => depth(a) - depth(b))) {
+    if (mount.type === 'tmpfs') result.push(mount);
+    else result.push(mount.type === 'bind' ? await bindMount(mount) : await volumeMount(deps, container, mount));
+  }
+  return result;
+}
+
+/** For a container that is taken up while it runs: its disks are its own still. */
+export function holdDisks(deps: Deps, container: Container): void {
+  for (const mount of container.definition.mounts) {
+    if (mount.type === 'volume' && deps.volumes.table.byName(mount.name)?.kind === 'block') deps.volumes.table.hold(mount.name, container.id);
+  }
+}
+
+async function bindMount(mount: BindPoint): Promise<Mount> {
+  const { source, target, readonly, recursive } = mount;
+  if (mount.createSource && (await lstat(source).catch(() => undefined)) === undefined) {
+    await mkdir(source, { recursive: true }).catch((error: unknown) => {
+      throw bindSourceUnmade(source, error);
+    });
+  }
+  await checkBinds([mount]);
+  return { type: 'share', source, subpath: '', target, readonly, recursive, copy: false };
+}
+
+async function volumeMount(deps: Deps, container: Container, mount: VolumePoint): Promise<Mount> {
+  const { table, storage } = deps.volumes;
+  const { target, readonly, subpath } = mount;
+  const volume = table.find(mount.name);
+  // Docker copies when a container is created; here the first run does it.
+  const copy = mount.copy && container.state.startedAtMs === 0;
+  await storage.make(volume);
+  if (volume.kind !== 'block') {
+    const source = storage.source(volume);
+    if ((await stat(source).catch(() => undefined)) === undefined) throw volumeDeviceMissing(source);
+    return { type: 'share', source, subpath, target, readonly, recursive: true, copy };
+  }
+  if (!table.hold(volume.name, container.id)) {
+    throw volumeHeld(volume.name, deps.registry.byId(table.holder(volume.name) ?? '')?.name ?? '');
+  }
+  return { type: 'block', disk: storage.disk(volume), subpath, target, readonly, copy };
+}
