@@ -5,4 +5,4 @@ import { listingCases } from './listing-cases.ts';
 import { volumeCases } from './volume-cases.ts';
 
 /** The table: what is asked of both daemons. */
-export const cases: readonly Case[] = [...containerCases, ...lifecycleCases, ...listingCases];
+export const cases: readonly Case[] = [...containerCases, ...lifecycleCases, ...listingCases, ...volumeCases];

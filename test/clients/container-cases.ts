@@ -69,7 +69,6 @@ export const containerCases: readonly Case[] = [
         exitCode: 125,
         stderr: /--pid is not possible with berth: a virtual machine has processes of its own/,
       }),
-      other('run --rm -v /tmp:/t busybox true', 'volumes come later', { exitCode: 125, stderr: /--volume is not supported by berth yet/ }),
       other('run --rm --cpuset-cpus 0 busybox true', 'a machine has CPUs of its own', {
         exitCode: 125,
         stderr: /--cpuset-cpus is not possible with berth/,

@@ -51,6 +51,7 @@ import type {
 import { reconcile } from './reconcile.ts';
 import { Registry } from './registry.ts';
 import { scheduleRestart } from './restart.ts';
+import { pruneContainers } from './prune.ts';
 import { removeContainer } from './remove.ts';
 import { renameContainer } from './rename.ts';
 import { Rows } from './rows.ts';
@@ -230,28 +231,8 @@ export class ContainerEngine implements Engine {
     return await runtimeOf(this.#deps, container).writableSize(container.id);
   }
 
-  /** Removes what doesn't run and matches. Others' removals in between are no failure. */
   pruneContainers(matches: (container: ContainerView) => boolean): Promise<{ deleted: string[]; reclaimedBytes: number }> {
-    return this.#accept(async () => {
-      const deleted: string[] = [];
-      let reclaimedBytes = 0;
-      for (const container of this.#deps.registry.all()) {
-        const idle = container.state.phase === 'created' || container.state.phase === 'exited' || container.state.phase === 'dead';
-        if (!idle || container.starting !== undefined || container.removing || !matches(containerView(this.#deps, container))) continue;
-        const bytes = await runtimeOf(this.#deps, container)
-          .writableSize(container.id)
-          .catch(() => 0);
-        const removed = await removeContainer(this.#deps, container, { reference: container.name, force: false, volumes: false }).then(
-          () => true,
-          () => false,
-        );
-        if (!removed) continue;
-        deleted.push(container.id);
-        reclaimedBytes += bytes;
-      }
-      this.#deps.events.emit({ type: 'container', action: 'prune', actorId: '', attributes: { reclaimed: String(reclaimedBytes) } });
-      return { deleted, reclaimedBytes };
-    });
+    return this.#accept(() => pruneContainers(this.#deps, (container) => matches(containerView(this.#deps, container))));
   }
 
   statPath(reference: string, path: string): Promise<PathStat> {

@@ -25,7 +25,7 @@ import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
 import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
 import { LiveTemplates } from './template/live-templates.ts';
 import { Templates } from './template/templates.ts';
-import type { Child, Mark } from './vm/child.ts';
+import { type Child, type Mark, startIn } from './vm/child.ts';
 import { endLeftover } from './vm/leftover.ts';
 import { NicBay } from './vm/nic-bay.ts';
 import { VmProcess } from './vm/process.ts';
@@ -247,7 +247,7 @@ export class MicrovmRuntime implements Runtime {
       await nics.attachAll(spec.networks);
       mark('connected');
       await share(join(this.#options.stateDirectory, 'native'), child.vm, spec.mounts);
-      const { startedAtMs } = await this.#agentStart(child, spec);
+      const { startedAtMs } = await startIn(child, spec);
       mark('executed');
       signal?.throwIfAborted();
       this.#options.onTrace?.({ id, source, phases });
@@ -274,15 +274,6 @@ export class MicrovmRuntime implements Runtime {
     const files = await this.#sessions.hold(id, recipe.key, () => this.#calm.during(open));
     this.warm(request);
     return files;
-  }
-
-  async #agentStart(child: Child, spec: ContainerSpec): Promise<{ startedAtMs: number }> {
-    try {
-      return await child.agent.start(spec);
-    } catch (error) {
-      if (isFault(error) && error.code !== 'agent-lost') throw error;
-      throw child.vm.failure('the virtual machine ended while its container was being started', error);
-    }
   }
 
   async adopt(id: RunningId, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer | undefined> {

@@ -25,7 +25,7 @@ test('a file of a newer version is refused with its number', async () => {
   const file = new SqliteDatabase(path);
   file.pragma('user_version = 99');
   file.close();
-  await assert.rejects(Store.open({ path }), { code: 'state-newer', message: /schema 99; this one knows 2/ });
+  await assert.rejects(Store.open({ path }), { code: 'state-newer', message: /schema 99; this one knows 3/ });
 });
 
 test('a file that is no database is refused with a sentence', async () => {

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestConnection } from '@berth/guest-protocol';
 import { isFault } from '@berth/kit';
-import type { LayerFile } from '@berth/runtime';
+import type { ContainerSpec, LayerFile } from '@berth/runtime';
 import type { Flavor } from '../flavor.ts';
 import { freshIdentity, newVmId } from '../identity.ts';
 import { vmPaths } from '../qemu/launch.ts';
@@ -131,5 +131,15 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
     throw error;
   } finally {
     closeSync(tap.fd);
+  }
+}
+
+/** Starts a container in a clone that waits. Faults: the agent's, and `vm-failed`. */
+export async function startIn(child: Child, spec: ContainerSpec): Promise<{ startedAtMs: number }> {
+  try {
+    return await child.agent.start(spec);
+  } catch (error) {
+    if (isFault(error) && error.code !== 'agent-lost') throw error;
+    throw child.vm.failure('the virtual machine ended while its container was being started', error);
   }
 }
