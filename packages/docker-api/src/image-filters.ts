@@ -13,7 +13,13 @@ export function listImages(images: Images, text: string, reference: string): Ima
   return images
     .list()
     .map((image) =>
-      patterns.length === 0 ? image : { ...image, tags: image.tags.filter((tag) => patterns.some((pattern) => matchesReference(tag, pattern))) },
+      patterns.length === 0
+        ? image
+        : {
+            ...image,
+            tags: image.tags.filter((tag) => patterns.some((pattern) => matchesReference(tag, pattern))),
+            digests: image.digests.filter((digest) => patterns.some((pattern) => matchesReference(digest, pattern))),
+          },
     )
     .filter(
       (image) =>
@@ -22,12 +28,12 @@ export function listImages(images: Images, text: string, reference: string): Ima
         before.every((other) => image.createdAtMs < other.createdAtMs) &&
         since.every((other) => image.createdAtMs > other.createdAtMs) &&
         untils.every((until) => image.createdAtMs < until) &&
-        (patterns.length === 0 || image.tags.length > 0),
+        (patterns.length === 0 || image.tags.length > 0 || image.digests.length > 0),
     )
     .sort((a, b) => b.createdAtMs - a.createdAtMs);
 }
 
-/** A pattern fits `name:tag` or, without a tag of its own, `name`; `*` stays within a path segment. */
+/** A pattern fits `name:tag`, `name@digest` or, without a tag of its own, `name`; `*` stays within a path segment. */
 function matchesReference(tag: string, pattern: string): boolean {
-  return matchesGlob(tag, pattern) || matchesGlob(tag.replace(/:[^:/]*$/, ''), pattern);
+  return matchesGlob(tag, pattern) || matchesGlob(tag.replace(/(?::[^:/]*|@.*)$/, ''), pattern);
 }

@@ -1,5 +1,5 @@
 import { isFault } from '@berth/kit';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { goObject, goString, readJson } from './json.ts';
 
 /** Docker's AuthConfig: the body of `POST /auth`, and in base64 what `X-Registry-Auth` carries. */

@@ -42,7 +42,7 @@ export function registryArea(app: FastifyInstance, context: Context): void {
     const term = query.text('term');
     const filters = Filters.parse(query.text('filters'), ['is-automated', 'is-official', 'stars']);
     const limit = query.integer('limit') ?? 25;
-    if (limit < 0 || limit > 100) throw invalid('limit-invalid', `limit ${limit} is outside the range of [1, 100]`);
+    if (limit < 0 || limit > 100) throw invalid('limit-invalid', `Limit ${limit} is outside the range of [1, 100]`);
     const stars = filters.values('stars').map((value) => {
       if (!/^\d+$/.test(value)) throw invalid('filter-invalid', `invalid filter 'stars=${value}'`);
       return Number(value);

@@ -43,7 +43,10 @@ test('bearer tokens: asked with the password or the refresh token, used once per
     response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${registry.host}/token",service="berth test"` }).end();
     return true;
   };
-  await assert.rejects(store.registries.pull(name, quiet), fault('registry-unauthenticated', 'unauthorized: incorrect username or password'));
+  await assert.rejects(
+    store.registries.pull(name, quiet),
+    fault('registry-unauthenticated', `Head "http://${registry.host}/v2/private/manifests/latest": unauthorized: incorrect username or password`),
+  );
   asked.length = 0;
   const pulled = await store.registries.pull(name, { ...quiet, credentials: { username: 'ann', password: 'secret' } });
   assert.equal(pulled.images[0]?.id, id);

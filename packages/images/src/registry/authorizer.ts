@@ -46,13 +46,13 @@ export class Authorizer {
     if (this.#credentials.registryToken !== undefined && this.#credentials.registryToken !== '') return `Bearer ${this.#credentials.registryToken}`;
     const challenge = this.#challenge;
     if (challenge === undefined) return undefined;
-    if (challenge.scheme === 'bearer') return `Bearer ${await this.#token(challenge, scopes, signal)}`;
+    if (challenge.scheme === 'bearer') return `Bearer ${await this.#token(challenge, scopes, requestLine(method, url), signal)}`;
     const basic = basicAuthorization(this.#credentials);
     if (basic === undefined) throw registryUnauthenticated(`${requestLine(method, url)}: no basic auth credentials`);
     return basic;
   }
 
-  async #token({ parameters }: Challenge, scopes: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+  async #token({ parameters }: Challenge, scopes: readonly string[], asking: string, signal: AbortSignal | undefined): Promise<string> {
     const key = scopes.join(' ');
     const known = this.#tokens.get(key);
     if (known !== undefined && known.untilMs > Date.now()) return known.token;
@@ -78,7 +78,10 @@ export class Authorizer {
       // Not followed anywhere: the password goes to the realm and to nobody else.
       answer = await this.#transport.send(url, this.#home, { method: 'GET', headers: basic === undefined ? {} : { authorization: basic }, signal });
     }
-    if (answer.status !== 200) throw faultOf(answer.status, await registryError(answer));
+    if (answer.status !== 200) {
+      const error = await registryError(answer);
+      throw faultOf(answer.status, { ...error, sentence: `${asking}: ${error.sentence}` });
+    }
     const body = await wholeBody(answer, TOKEN_LIMIT_BYTES, 'a token');
     const parsed = tokenAnswer.safeParse(parseJson(body));
     const token = parsed.data?.token ?? parsed.data?.access_token;

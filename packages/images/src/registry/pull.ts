@@ -63,6 +63,8 @@ async function pullOne(
   const { rows, layers, files, limits } = context;
   const { progress, signal } = options;
   const wanted = named.digest ?? named.tag ?? '';
+  const known = await knownImage(context, repository, named, options);
+  if (known !== undefined) return known;
   const top = await repository.manifest(wanted, (error) => missing(familiar(named), error), signal);
   progress({ status: `Pulling from ${repository.path}`, id: wanted });
   const remote = await readImage(repository, await chooseManifest(repository, top, platform, signal), limits, signal);
@@ -86,6 +88,24 @@ async function pullOne(
     progress({ status: `WARNING: ${text}` });
   }
   return { image, isNew };
+}
+
+/** When a tag stands for what is here already, nothing has to be fetched to know it. */
+async function knownImage(
+  { rows, now }: RegistryContext,
+  repository: Repository,
+  { name, tag, digest: given }: NamedReference,
+  { platform, progress, signal }: PullOptions,
+): Promise<{ image: Image; isNew: boolean } | undefined> {
+  const digest = given ?? (await repository.digestOf(tag ?? 'latest', signal));
+  const id = digest === undefined ? undefined : rows.digestedImage(name, digest);
+  if (digest === undefined || id === undefined || platform !== undefined) return undefined;
+  progress({ status: `Pulling from ${repository.path}`, id: given ?? tag });
+  progress({ status: `Digest: ${digest}` });
+  const isNew = given === undefined && rows.taggedImage(name, tag ?? 'latest') !== id;
+  if (isNew) rows.transaction(() => rows.putTag(name, tag ?? 'latest', id, now()));
+  const image = rows.image(id);
+  return image === undefined ? undefined : { image, isNew };
 }
 
 /** The image and its names at once. True when a name says something else than before. */

@@ -78,7 +78,7 @@ async function pushOne(context: RegistryContext, repository: Repository, image: 
 
 /** Of a push dockerd says only what is missing, not in which request. */
 function withoutRequest(error: unknown): unknown {
-  const bare = isFault(error, 'registry-unauthenticated') ? /: (no basic auth credentials)$/.exec(error.message)?.[1] : undefined;
+  const bare = isFault(error, 'registry-unauthenticated') ? /^\w+ "[^"]*": (.*)$/s.exec(error.message)?.[1] : undefined;
   return bare === undefined ? error : registryUnauthenticated(bare);
 }
 

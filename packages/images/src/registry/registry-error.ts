@@ -1,6 +1,7 @@
 import type { Fault } from '@berth/kit';
 import { registryBusy, registryRefused, registryUnauthenticated, remoteMissing } from '../faults.ts';
 import { wholeBody } from './answer-body.ts';
+import { parseChallenges } from './challenge.ts';
 import type { Received } from './transport.ts';
 
 const LIMIT_BYTES = 64 * 1024;
@@ -12,11 +13,14 @@ export interface RegistryError {
   readonly sentence: string;
 }
 
+const DENIED: RegistryError = { code: 'DENIED', sentence: 'denied: requested access to the resource is denied' };
+
 /** What a registry says by an answer that is no success (OCI distribution-spec, "Error Codes"). Takes the body. */
 export async function registryError(answer: Received): Promise<RegistryError> {
-  let text = '';
   try {
-    text = (await wholeBody(answer, LIMIT_BYTES, 'an error')).toString();
+    const text = (await wholeBody(answer, LIMIT_BYTES, 'an error')).toString();
+    // A token that is good, but not for this (RFC 6750, 3.1).
+    if (parseChallenges(answer.headers['www-authenticate'] ?? '').some(({ parameters }) => parameters.get('error') === 'insufficient_scope')) return DENIED;
     const { errors } = JSON.parse(text) as { errors?: { code?: unknown; message?: unknown }[] };
     const first = errors?.[0];
     if (typeof first?.code === 'string') {
@@ -28,7 +32,7 @@ export async function registryError(answer: Received): Promise<RegistryError> {
     // Not JSON, or too much of it: the status has to do.
   }
   if (answer.status === 401) return { code: 'UNAUTHORIZED', sentence: 'unauthorized: authentication required' };
-  if (answer.status === 403) return { code: 'DENIED', sentence: 'denied: requested access to the resource is denied' };
+  if (answer.status === 403) return DENIED;
   if (answer.status === 404) return { code: '', sentence: 'not found' };
   return { code: '', sentence: `received unexpected HTTP status: ${answer.status}` };
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { configuration, type Descriptor, ociIndex, ociManifest } from '../archive/documents.ts';
 import { digestMismatch, registryLied, remoteMissing } from '../faults.ts';
 import type { Limits } from '../limits.ts';

@@ -55,6 +55,15 @@ export class Repository {
     return { digest, body, mediaType: (answer.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '' };
   }
 
+  /** What a tag stands for at the moment, if the registry says it shortly. Costs none of the pulls that registries count. */
+  async digestOf(tag: string, signal?: AbortSignal): Promise<string | undefined> {
+    const url = this.session.url(`/v2/${this.path}/manifests/${tag}`);
+    const answer = await this.session.send(url, { method: 'HEAD', headers: { accept: ACCEPTED }, signal }, this.pulling);
+    answer.body.destroy();
+    const digest = answer.headers['docker-content-digest'];
+    return answer.status === 200 && /^sha256:[0-9a-f]{64}$/.test(digest ?? '') ? digest : undefined;
+  }
+
   /** All tags, page by page. */
   async tags(missing: (error: RegistryError) => Error, signal?: AbortSignal): Promise<string[]> {
     const tags: string[] = [];
