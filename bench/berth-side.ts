@@ -14,6 +14,7 @@ export async function openBerth(onAcceleration: (sentence: string) => void, extr
   return {
     name: 'berth',
     docker: berth.docker,
+    netns: berth.netns,
     readyMs: berth.readyMs,
     daemonPids: daemon,
     containerPids: () =>

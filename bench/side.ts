@@ -1,4 +1,4 @@
-import { type CliOptions, type CliResult, Oracle } from '../test/oracle/index.ts';
+import { type CliOptions, type CliResult, type NetNamespace, Oracle } from '../test/oracle/index.ts';
 
 /** A docker-like command, and where it goes. `DockerCli` is one. */
 export interface Cli {
@@ -13,6 +13,8 @@ export interface Cli {
 export interface Side extends AsyncDisposable {
   readonly name: 'berth' | 'dockerd' | 'podman';
   readonly docker: Cli;
+  /** Where the daemon's network is, when it has one of its own. */
+  readonly netns?: NetNamespace;
   /** Pids of the daemon itself and what it needs to live (containerd), without containers. */
   daemonPids(): number[];
   /** Pids of all that isolates and supervises containers (QEMU and helpers, or shims and the containers' processes). */
@@ -26,6 +28,7 @@ export async function openDockerd(): Promise<Side> {
   return {
     name: 'dockerd',
     docker: oracle.docker,
+    netns: oracle.netns,
     daemonPids: () => [...settled],
     containerPids: () => oracle.pids().filter((pid) => !settled.has(pid)),
     [Symbol.asyncDispose]: () => oracle[Symbol.asyncDispose](),

@@ -31,6 +31,7 @@ export const TEST_PACKAGES = [
 export const BENCH_PACKAGES = [
   { name: 'docker.io', why: 'dockerd and runc, to measure against' },
   { name: 'docker-registry', why: 'a registry to pull from' },
+  { name: 'skopeo', why: 'fills that registry' },
 ];
 /** Measured against as well when they can be installed; never a reason to fail. */
 export const OPTIONAL_BENCH_PACKAGES = [

@@ -33,4 +33,3 @@ export const quiet = (run: string): Step => ({ run, quiet: true });
 export const other = (run: string, why: string, answer: Omit<Difference, 'why'>): Step => ({ run, differs: { why, ...answer } });
 
 export const newerWords = "dockerd 28's sentence; the one compared with is 20.10's";
-export const noRegistry = 'there is no registry support yet';

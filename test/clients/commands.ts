@@ -10,11 +10,10 @@ const different = (command: string, remark: string): CommandRow => ({ command, v
 const refused = (command: string, remark: string): CommandRow => ({ command, verdict: 'refused', remark });
 
 const later = 'not there yet';
-const registry = 'no registry support yet';
 
 /** The command line of Docker 28, command by command. */
 export const commands: readonly CommandRow[] = [
-  different('run', 'options: see below; a missing image is not pulled'),
+  different('run', 'options: see below'),
   different('create', 'options: see below'),
   same('start (-a, -i, --detach-keys)'),
   same('stop, restart, kill, pause, unpause, wait, rename'),
@@ -36,7 +35,10 @@ export const commands: readonly CommandRow[] = [
   same('network ls, inspect, rm, connect, disconnect, prune'),
   different('info, version', 'speak of Berth'),
   same('system df'),
-  refused('pull, push, search, login', registry),
+  same('pull (-a, -q, --platform)', 'schema 2 and OCI; schema 1 and foreign layers are refused'),
+  same('push (-a, -q)', 'a pulled image keeps its digest, whatever its form; dockerd 20.10 writes schema 2'),
+  same('login, logout, search'),
+  different('manifest, trust', 'speak to the registry without the daemon'),
   refused('build, buildx', later),
   refused('cp, diff, export, commit, update, checkpoint', later),
   refused('volume create', later),

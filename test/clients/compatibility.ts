@@ -42,7 +42,7 @@ export function compatibilityDocument(): string {
       absentTable.map(({ method, path, what, instead }) => [`\`${String(method)} ${path}\``, what, instead ?? '']),
     ),
     '',
-    'Pull, push, search and login need a registry, which is not supported yet: 501. `/swarm`, `/nodes`, `/services`, `/tasks`,',
+    '`/swarm`, `/nodes`, `/services`, `/tasks`,',
     '`/secrets` and `/configs` answer as a daemon outside a swarm does (503). Volumes and plugins list as empty.',
     '',
     '## Answers that differ from dockerd 20.10',
@@ -65,6 +65,7 @@ const smallPrint: readonly string[] = [
   '`docker stats` counts as control groups of version 2 do, inside the machine.',
   '`docker info` and `docker version` speak of Berth: isolation and verdict of each runtime stand under the storage driver, and software emulation is warned of.',
   'Broken requests are answered with 400 where dockerd 20.10 gave 500, as later versions do.',
+  'Pulls and pushes are compared with dockerd in `test/registry`. A registry that answers wrongly, or sends its clients to internal addresses, is refused (`docs/design/registries.md`).',
   'Log options (`--log-opt`) are kept and shown, without effect.',
   '`docker build` finds the classic builder announced and is told that it is not there.',
 ];

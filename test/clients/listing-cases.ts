@@ -1,4 +1,4 @@
-import { type Case, newerWords, noRegistry, other, quiet } from './case.ts';
+import { type Case, newerWords, other, quiet } from './case.ts';
 
 /** Lists and what is listed: containers, images, networks, ports; and what is not there. */
 export const listingCases: readonly Case[] = [
@@ -143,7 +143,7 @@ export const listingCases: readonly Case[] = [
   },
   {
     name: 'what is not there yet says so',
-    command: 'cp, diff, export, commit, update, search, login, push',
+    command: 'cp, diff, export, commit, update',
     steps: [
       quiet('create --name z1 busybox true'),
       other('cp z1:/etc/passwd -', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker cp is not supported by berth yet/ }),
@@ -151,9 +151,21 @@ export const listingCases: readonly Case[] = [
       other('export z1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker export is not supported by berth yet/ }),
       other('commit z1 c1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker commit is not supported by berth yet/ }),
       other('update --cpus 1 z1', 'not there yet', { exitCode: 1, stdout: /^$/, stderr: /docker update is not supported by berth yet/ }),
-      other('search x', noRegistry, { stderr: /docker search is not supported by berth yet/ }),
-      other('push busybox', noRegistry, { stdout: /using default tag/, stderr: /docker push is not supported by berth yet/ }),
-      other('pull busybox', noRegistry, { stdout: /./, stderr: /pulling .*busybox:latest from a registry is not supported by berth yet/ }),
+    ],
+  },
+  {
+    name: 'a registry nobody listens at (test/registry has real ones)',
+    command: 'pull, push, search, login',
+    steps: [
+      'tag busybox localhost:1/foo/bar:1',
+      'search localhost:1/x',
+      'push localhost:1/foo/bar:1',
+      'push localhost:1/foo/bar',
+      'push localhost:1/absent',
+      'pull localhost:1/foo/bar:2',
+      'pull localhost:1/foo/bar:?',
+      'login -u a -p b localhost:1',
+      'rmi localhost:1/foo/bar:1',
     ],
   },
 ];

@@ -15,7 +15,7 @@ export function comparable({ exitCode, stdout, stderr }: CliResult): { exitCode:
       .replace(/size: \d+/g, 'size: N')
       .split('\n')
       .map((line) => line.trimEnd())
-      .filter((line) => line !== '' && !fleeting.test(line) && !/^WARNING! /.test(line));
+      .filter((line) => line !== '' && !fleeting.test(line) && !line.startsWith('WARNING! '));
   const lines = normal(stdout);
   const ofLayers = lines.filter((line) => line.startsWith('ID: ')).sort();
   return { exitCode, lines: [...lines.filter((line) => !line.startsWith('ID: ')), ...ofLayers], errors: normal(stderr) };

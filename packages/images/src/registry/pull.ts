@@ -127,7 +127,7 @@ function commit({ rows, remembered, now }: RegistryContext, { name, tag, digest 
 /** What can't be seen, in dockerd's three sentences. */
 function missing(familiarReference: string, { code, sentence }: RegistryError): Error {
   if (code === 'NAME_UNKNOWN') return remoteMissing(`repository ${familiarReference} not found: ${sentence}`);
-  if (code === 'DENIED' || code === 'UNAUTHORIZED') {
+  if (code === 'DENIED') {
     const name = familiarReference.replace(/(?::[^/:]*|@.*)$/, '');
     return remoteMissing(`pull access denied for ${name}, repository does not exist or may require 'docker login': ${sentence}`);
   }

@@ -20,7 +20,7 @@ export async function pushImages(context: RegistryContext, reference: string, op
   if (options.all && named.tag !== undefined) throw referenceInvalid('tag can’t be used with --all-tags/-a');
   const host = hostOf(named.name);
   policy.requireAllowed(host);
-  options.progress({ status: `The push refers to repository [${familiarName(named.name)}]` });
+  options.progress({ status: `The push refers to repository [${named.name}]` });
   const tags = rows.repository(named.name);
   if (tags.length === 0) throw nothingToPush(`An image does not exist locally with the tag: ${familiarName(named.name)}`);
   const chosen = tags.filter(({ tag }) => options.all || tag === named.tag);

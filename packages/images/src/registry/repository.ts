@@ -99,10 +99,7 @@ export function pathOf(fullName: string): string {
 
 async function refusal(answer: Received, missing: (error: RegistryError) => Error): Promise<Error> {
   const error = await registryError(answer);
-  const known = ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'DENIED', 'UNAUTHORIZED'].includes(error.code);
-  return answer.status === 404 || (known && answer.status < 500 && answer.status !== 401) || error.code === 'DENIED'
-    ? missing(error)
-    : faultOf(answer.status, error);
+  return answer.status === 404 || ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'DENIED'].includes(error.code) ? missing(error) : faultOf(answer.status, error);
 }
 
 export function json(data: Buffer): unknown {
