@@ -22,6 +22,9 @@ interface LoadContext {
   readonly signal?: AbortSignal;
 }
 
+/** What one waits for (the disk, the other program), the other uses. */
+const LAYERS_AT_A_TIME = 2;
+
 /**
  * `docker load`. Each image is stored as a whole, one after the other; when one of them is refused, those before it stay,
  * as with dockerd.
@@ -30,7 +33,10 @@ export async function loadArchive(archive: AsyncIterable<Buffer>, context: LoadC
   await using workspace = await context.files.workspace();
   const spool = await Spool.receive(archive, workspace, context.limits, context.signal);
   const loaded: Image[] = [];
-  for (const found of await readArchive(spool, context.platform)) {
+  const archived = await readArchive(spool, context.platform);
+  // A layer's file goes where it is kept, and several images may have it.
+  using _pinned = context.layers.pin(archived.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+  for (const found of archived) {
     const references = found.references.map((text) => withDefaultTag(parseNamed(text)));
     if (references.some((reference) => reference.tag === undefined)) throw archiveInvalid('invalid tag');
     loaded.push(await loadImage(found, references, workspace, context));
@@ -41,16 +47,25 @@ export async function loadArchive(archive: AsyncIterable<Buffer>, context: LoadC
 async function loadImage(found: ArchivedImage, references: readonly NamedReference[], workspace: Workspace, context: LoadContext): Promise<Image> {
   const { rows, layers, progress, signal } = context;
   const diffIds = found.layers.map((layer) => layer.diffId);
-  using _pinned = layers.pin(diffIds);
-  for (const [position, { diffId, file }] of found.layers.entries()) {
-    if (rows.layer(diffId) !== undefined) continue;
+  const store = async (position: number, { diffId, file }: ArchivedImage['layers'][number]) => {
+    if (rows.layer(diffId) !== undefined) return;
     const detail = (current: number) => ({ status: 'Loading layer', progressDetail: { current, total: file.sizeBytes }, id: shortId(diffId) });
     progress(detail(0));
     const expected = { diffId, complaint: `diffID for layer ${position}` };
     const progressed = (bytes: number) => progress(detail(Math.min(bytes, file.sizeBytes)));
-    await layers.ensure(diffId, { from: { file: file.path }, expected, progressed, ...(signal === undefined ? {} : { signal }) }, workspace);
+    await layers.ensure(
+      diffId,
+      {
+        from: { file: file.path, ...(file.ingested === undefined ? {} : { ingested: file.ingested }) },
+        expected,
+        progressed,
+        ...(signal === undefined ? {} : { signal }),
+      },
+      workspace,
+    );
     progress(detail(file.sizeBytes));
-  }
+  };
+  await eachOf([...found.layers.entries()], LAYERS_AT_A_TIME, ([position, layer]) => store(position, layer));
   const merge = layers.mergeOf(diffIds);
   using _merge = layers.pin(merge === undefined ? [] : [merge]);
   await layers.prepare(diffIds, workspace, signal);
@@ -74,4 +89,16 @@ async function loadImage(found: ArchivedImage, references: readonly NamedReferen
   const image = rows.image(found.id);
   if (image === undefined) throw archiveInvalid(`image ${found.id} was removed while it was loaded`);
   return image;
+}
+
+/** Does the work for each, so many at a time. The first failure is what is thrown, once nothing is under way any more. */
+async function eachOf<T>(items: readonly T[], atATime: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const failures: unknown[] = [];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined && failures.length === 0; item = queue.shift())
+      await work(item).catch((error: unknown) => failures.push(error));
+  };
+  await Promise.all(Array.from({ length: atATime }, worker));
+  if (failures.length > 0) throw failures[0];
 }

@@ -6,21 +6,31 @@ import { archiveInvalid, archiveTooLarge, tooManyEntries, withDiskFull } from '.
 import type { Limits } from '../limits.ts';
 import type { Workspace } from '../store/files.ts';
 import { TarReader } from '../tar/tar-reader.ts';
+import type { Ingested } from '../layer/ingest.ts';
+import { spoolTar } from '../layer/spool-tar.ts';
 
 export interface SpooledFile {
-  /** In the workspace, named by number: nothing of the archive's own names reaches the file system. */
+  /**
+   * In the workspace, named by number: nothing of the archive's own names reaches the file system. A plain tar is kept as
+   * layers are, compressed; digest and size are those of what was given.
+   */
   readonly path: string;
   readonly sizeBytes: number;
   readonly digest: string;
+  /** What is known already of a tar that could be a layer. */
+  readonly ingested?: Ingested;
 }
 
 const MAX_LINKS = 10;
+const HEAD_BYTES = 512;
 
 /** The files of an archive given to `load`, by the names they have in it. */
 export class Spool {
   readonly #files = new Map<string, SpooledFile>();
   readonly #links = new Map<string, string>();
   readonly #limits: Limits;
+  /** Of all tars that have been looked into: what is known of them all at once is bounded as one layer is. */
+  #members = 0;
 
   private constructor(limits: Limits) {
     this.#limits = limits;
@@ -39,7 +49,7 @@ export class Spool {
         const names = entryPath(entry.path);
         const name = names.join('/');
         if (entry.kind === 'file') {
-          spool.#files.set(name, await keep(reader.body(), workspace.path(`file-${entries}`)));
+          spool.#files.set(name, await spool.#keep(reader.body(), workspace.path(`file-${entries}`)));
           spool.#links.delete(name);
         } else if (entry.kind === 'symlink') {
           // Docker before 25 wrote a layer that several images share once, and links to it.
@@ -54,6 +64,15 @@ export class Spool {
       await reader.close();
       throw withDiskFull(error);
     }
+  }
+
+  async #keep(body: AsyncIterable<Buffer>, path: string): Promise<SpooledFile> {
+    const { head, whole } = await peek(body, HEAD_BYTES);
+    if (!isTar(head)) return keepPlain(whole, path);
+    const left = this.#limits.layerEntries - this.#members;
+    const kept = await spoolTar(whole, path, { ...this.#limits, layerEntries: left }, 'keep');
+    this.#members += kept.ingested?.tree.members ?? 0;
+    return { ...kept, path };
   }
 
   file(name: string): SpooledFile | undefined {
@@ -77,21 +96,27 @@ export class Spool {
   }
 }
 
-async function keep(body: AsyncIterable<Buffer>, path: string): Promise<SpooledFile> {
+async function keepPlain(body: AsyncIterable<Buffer>, path: string): Promise<SpooledFile> {
   const hash = createHash('sha256');
   const file = await open(path, 'wx');
   let sizeBytes = 0;
   try {
     for await (const chunk of body) {
+      // The write goes on in another thread while this one hashes.
+      const written = file.writeFile(chunk);
       hash.update(chunk);
-      let at = 0;
-      while (at < chunk.length) at += (await file.write(chunk, at)).bytesWritten;
+      await written;
       sizeBytes += chunk.length;
     }
   } finally {
     await file.close();
   }
   return { path, sizeBytes, digest: `sha256:${hash.digest('hex')}` };
+}
+
+/** The mark every tar written since 1988 has in its first member's header. */
+function isTar(head: Buffer): boolean {
+  return head.toString('latin1', 257, 262) === 'ustar';
 }
 
 async function* bounded(source: AsyncIterable<Buffer>, limitBytes: number, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { layerTooLarge, tooManyEntries, withDiskFull } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import { TarReader } from '../tar/tar-reader.ts';
@@ -12,28 +11,35 @@ export interface Ingested {
   readonly tree: LayerTree;
 }
 
-/**
- * Reads a layer's plain tar once: hashes it, checks it, learns its tree, and on the way writes it to the file `copy`
- * (absent: it can be read again). Faults: those of the tar reader, `layer-too-large`, `too-many-entries`, `disk-full`.
- */
-export async function ingestLayer(tar: AsyncIterable<Buffer>, limits: Limits, copy?: string): Promise<Ingested> {
+/** Reads a layer's plain tar once: hashes it and learns its tree. Faults: those of `learnTree`. */
+export async function ingestLayer(tar: AsyncIterable<Buffer>, limits: Limits): Promise<Ingested> {
   const hash = createHash('sha256');
-  const file = copy === undefined ? undefined : await open(copy, 'wx');
   let tarBytes = 0;
-
-  async function* tapped(): AsyncGenerator<Buffer> {
+  async function* hashed(): AsyncGenerator<Buffer> {
     for await (const chunk of tar) {
       tarBytes += chunk.length;
-      if (tarBytes > limits.layerBytes) throw layerTooLarge(limits.layerBytes);
-      // The write goes on in another thread while this one hashes.
-      const written = file?.writeFile(chunk);
       hash.update(chunk);
-      await written;
       yield chunk;
     }
   }
+  const tree = await learnTree(hashed(), limits);
+  return { diffId: `sha256:${hash.digest('hex')}`, tarBytes, tree };
+}
 
-  const reader = new TarReader(tapped());
+/**
+ * Reads a layer's plain tar to its end, checks it and learns its tree. Faults: those of the tar reader,
+ * `layer-too-large`, `too-many-entries`, `disk-full`.
+ */
+export async function learnTree(tar: AsyncIterable<Buffer>, limits: Limits): Promise<LayerTree> {
+  let tarBytes = 0;
+  async function* bounded(): AsyncGenerator<Buffer> {
+    for await (const chunk of tar) {
+      tarBytes += chunk.length;
+      if (tarBytes > limits.layerBytes) throw layerTooLarge(limits.layerBytes);
+      yield chunk;
+    }
+  }
+  const reader = new TarReader(bounded());
   const tree = new LayerTree();
   try {
     let entries = 0;
@@ -45,11 +51,9 @@ export async function ingestLayer(tar: AsyncIterable<Buffer>, limits: Limits, co
       if (unpackedBytes > limits.layerBytes) throw layerTooLarge(limits.layerBytes);
       tree.add(entry);
     }
+    return tree;
   } catch (error) {
     await reader.close();
     throw withDiskFull(error);
-  } finally {
-    await file?.close();
   }
-  return { diffId: `sha256:${hash.digest('hex')}`, tarBytes, tree };
 }

@@ -12,7 +12,7 @@ import { planLayer } from './layer-plan.ts';
 import { LayerTree } from './layer-tree.ts';
 import { layOver, settle } from './merge.ts';
 import { type SquashCompression, writeSquashfs } from './squash.ts';
-import { writeZstdFile } from './zstd-file.ts';
+import { spoolTar } from './spool-tar.ts';
 
 /** Block devices a VM has room for; more layers than this are merged from below. */
 const MAX_LAYER_FILES = 20;
@@ -22,8 +22,11 @@ const PROGRESS_BYTES = 4 * 2 ** 20;
 
 /** Where a layer's bytes come from. */
 export interface LayerInput {
-  /** A finished file of the workspace (moved away when it is kept as it is), or a stream. */
-  readonly from: { readonly file: string } | { readonly stream: AsyncIterable<Buffer> };
+  /**
+   * A finished file (moved away when it is kept as it is), what has been learnt of it already when it was written, or a
+   * stream.
+   */
+  readonly from: { readonly file: string; readonly ingested?: Ingested } | { readonly stream: AsyncIterable<Buffer> };
   /** What the plain tar must hash to. */
   readonly expected?: { readonly diffId: string; readonly complaint: string };
   /** Told how many bytes of the input have been read, now and then. */
@@ -186,48 +189,55 @@ export class LayerStore {
   }
 
   async #take(input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
-    const source = counted('file' in input.from ? chunksOf(input.from.file) : input.from.stream, input.progressed);
-    const { head, whole } = await peek(source, 6);
-    const arrived = compressionOf(head);
-    const plain = abortable(decompressed(whole, arrived), input.signal);
-    // A file in a form that can be read again, and kept, needs no copy.
-    const own = 'file' in input.from && arrived !== 'xz' && arrived !== 'bzip2' ? { file: input.from.file, compression: arrived } : undefined;
-    const held = own ?? { file: workspace.path(`${label}.tar`), compression: 'none' as const };
-    const ingested = await ingestLayer(plain, this.#limits, own === undefined ? held.file : undefined);
-    if (input.expected !== undefined && input.expected.diffId !== ingested.diffId) {
-      throw digestMismatch(input.expected.complaint, input.expected.diffId, ingested.diffId);
-    }
-    return { ingested, ...held };
+    const taken = await ('file' in input.from
+      ? this.#takeFile(input.from, input, workspace, label)
+      : this.#takeStream(input.from.stream, input, workspace, label));
+    const { diffId } = taken.ingested;
+    if (input.expected !== undefined && input.expected.diffId !== diffId) throw digestMismatch(input.expected.complaint, input.expected.diffId, diffId);
+    return taken;
+  }
+
+  /** Compressed in a way that can be kept, a file needs no copy. */
+  async #takeFile(from: { file: string; ingested?: Ingested }, input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
+    if (from.ingested !== undefined) return { ingested: from.ingested, file: from.file, compression: 'zstd' };
+    const { head, whole } = await peek(counted(chunksOf(from.file), input.progressed), 6);
+    const compression = compressionOf(head);
+    if (compression !== 'gzip' && compression !== 'zstd') return this.#takeStream(whole, input, workspace, label);
+    return { ingested: await ingestLayer(abortable(decompressed(whole, compression), input.signal), this.#limits), file: from.file, compression };
+  }
+
+  async #takeStream(stream: AsyncIterable<Buffer>, input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
+    const { head, whole } = await peek('file' in input.from ? stream : counted(stream, input.progressed), 6);
+    const file = workspace.path(`${label}.tar.zst`);
+    const { ingested } = await spoolTar(abortable(decompressed(whole, compressionOf(head)), input.signal), file, this.#limits, 'refuse');
+    if (ingested === undefined) throw new Error('a tar that is no layer was not refused');
+    return { ingested, file, compression: 'zstd' };
   }
 
   async #publish({ ingested, file, compression }: Taken, workspace: Workspace, signal?: AbortSignal): Promise<void> {
     const { diffId, tarBytes, tree } = ingested;
     const plan = planLayer(tree.root, 1);
     const made = workspace.path(`${diffId.slice(7, 19)}.squashfs`);
-    const kept = compression === 'none' ? { file: workspace.path(`${diffId.slice(7, 19)}.tar.zst`), compression: 'zstd' as const } : { file, compression };
-    const source = () => decompressed(chunksOf(file), compression);
     const stop = new AbortController();
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const both = [
-      writeSquashfs(made, plan, source, { compression: this.#compression(tarBytes), signal: either }),
-      kept.file === file ? syncFile(file) : writeZstdFile(source(), kept.file, either),
-    ] as const;
+    const source = () => decompressed(chunksOf(file), compression);
+    const both = [writeSquashfs(made, plan, source, { compression: this.#compression(tarBytes), signal: either }), syncFile(file)] as const;
     try {
       await Promise.all(both);
     } catch (error) {
-      // The other one still writes into the workspace: it has to end before that goes.
+      // The other one still works in the workspace: it has to end before that goes.
       stop.abort();
       await Promise.allSettled(both);
       throw error;
     }
     const squashBytes = await both[0];
-    const blobBytes = await sizeOf(kept.file);
-    await publish(kept.file, this.#files.blob(diffId, kept.compression));
+    const blobBytes = await sizeOf(file);
+    await publish(file, this.#files.blob(diffId, compression));
     await publish(made, this.#files.squash(diffId));
     this.#rows.transaction(() =>
       this.#rows.putLayer({
         diff_id: diffId,
-        compression: kept.compression,
+        compression,
         blob_bytes: blobBytes,
         tar_bytes: tarBytes,
         content_bytes: plan.contentBytes,
@@ -258,9 +268,9 @@ export class LayerStore {
 
 interface Taken {
   readonly ingested: Ingested;
-  /** The tar, in the workspace. */
+  /** The tar as it is kept, on the store's file system. */
   readonly file: string;
-  readonly compression: 'none' | 'gzip' | 'zstd';
+  readonly compression: 'gzip' | 'zstd';
 }
 
 function mergeId(diffIds: readonly string[]): string {

@@ -51,6 +51,11 @@ export class LayerTree {
     this.#layer = layer;
   }
 
+  /** Members taken so far. */
+  get members(): number {
+    return this.#index;
+  }
+
   /** Takes the next member of the tar. Members must come in their order, all of them. */
   add(entry: TarEntry): void {
     const index = this.#index++;

@@ -28,9 +28,13 @@ test('a daemon killed in the middle of a pull leaves no image, and the next one 
     response.writeHead(200, { 'content-length': blob.length }).write(blob.subarray(0, blob.length >> 1));
     return true;
   };
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('crash-child.ts', import.meta.url)), directory, reference], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('crash-child.ts', import.meta.url)), directory, reference],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const ended = once(child, 'exit');
   try {
     const waited = new Set([`Pull complete ${small.slice(7, 19)}`, `Downloading ${slow.slice(7, 19)}`]);
