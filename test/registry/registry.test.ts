@@ -9,6 +9,8 @@ import { after, before, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { run } from '@berth/sys';
 import { Berth } from '../berth/index.ts';
+import { ApiDescription, descriptionsFolder } from '../clients/openapi.ts';
+import { ask } from '../clients/request.ts';
 import { words } from '../clients/words.ts';
 import { type DockerCli, type NetNamespace, Oracle } from '../oracle/index.ts';
 import { comparable } from './answers.ts';
@@ -58,6 +60,34 @@ async function compare(context: TestContext, table: typeof steps): Promise<void>
     });
   }
 }
+
+test('the JSON of what is asked of a registry: as described, and as dockerd’s', { timeout: 60_000 }, async (context) => {
+  const open = 'localhost:5000/lib/busybox:1';
+  const asked: readonly (readonly [method: string, path: string, url: string, body?: object])[] = [
+    ['GET', '/distribution/{name}/json', `/distribution/${open}/json`],
+    ['GET', '/distribution/{name}/json', '/distribution/localhost:5000/multi/json'],
+    ['GET', '/distribution/{name}/json', '/distribution/localhost:5999/x/json'],
+    ['POST', '/auth', '/auth', { username: 'ann', password: 'secret', serveraddress: 'localhost:5001' }],
+    ['GET', '/images/search', '/images/search?term=localhost:5000/x'],
+    ['POST', '/images/create', '/images/create?fromImage=localhost:5000/lib/busybox&tag=absent'],
+    ['POST', '/images/create', '/images/create?fromImage=localhost:5001/x&tag=1'],
+  ];
+  for (const version of ['1.41', '1.50']) {
+    if (!ApiDescription.exists(version)) {
+      context.diagnostic(`the description of version ${version} is not in ${descriptionsFolder}: not held against it`);
+      continue;
+    }
+    const description = new ApiDescription(version);
+    for (const [method, path, url, body] of asked) {
+      const ours = await ask(berth.docker.socketPath, method, `/v${version}${url}`, body);
+      assert.deepEqual(description.check(method, path, ours.status, ours.body), [], `${method} ${url}: ${JSON.stringify(ours)}`);
+      const theirs = await ask(oracle.docker.socketPath, method, `/v1.41${url}`, body);
+      assert.deepEqual(ours, theirs, `${method} ${url}`);
+    }
+  }
+  const wrong = { username: 'ann', password: 'wrong', serveraddress: 'localhost:5001' };
+  assert.equal((await ask(berth.docker.socketPath, 'POST', '/auth', wrong)).status, 401);
+});
 
 test('skopeo reads what was pushed, and what skopeo pushed on comes back the same', { timeout: 60_000 }, async () => {
   const { docker, netns } = berth;

@@ -109,19 +109,17 @@ async function exchange(
 ): Promise<FastifyReply> {
   const signal = clientGone(context, reply);
   let stream: ResponseStream | undefined;
-  const progress = (message: Readonly<Record<string, unknown>>) => {
-    stream ??= new ResponseStream(context, reply, 'application/json');
-    void stream.writeJson(message);
-  };
+  const begun = () => (stream ??= new ResponseStream(context, reply, 'application/json'));
+  const progress = (message: Readonly<Record<string, unknown>>) => void begun().writeJson(message);
   try {
     const { reference, name, images } = await work(progress, signal);
     const labels = images.length === 1 ? images[0]?.configuration.config?.Labels : undefined;
     context.engine.emit({ type: 'image', action, actorId: reference, attributes: { ...labels, name } });
   } catch (error) {
     if (stream === undefined) return answer(reply, error);
-    if (!signal.aborted) await stream.fail(error);
+    if (!signal.aborted) await begun().fail(error);
   }
-  stream?.end();
+  begun().end();
   return reply;
 }
 

@@ -48,7 +48,7 @@ export class Downloads {
 
   /**
    * One attempt at a blob. `open` asks the registry for it from an offset on. Gives the path of the whole, checked file,
-   * which is the caller's to move or to `discard`. Faults: `registry-unreachable` (ask again, it goes on from there),
+   * which nobody else touches until the caller says `done`. Faults: `registry-unreachable` (ask again, it goes on from there),
    * `registry-answer-invalid`, `disk-full`. The caller sees to it that a digest is fetched once at a time.
    */
   async fetch(
@@ -70,15 +70,15 @@ export class Downloads {
       }
       return path;
     } catch (error) {
-      throw withDiskFull(error);
-    } finally {
       this.#busy.delete(path);
+      throw withDiskFull(error);
     }
   }
 
-  /** A checked file that nobody moved away. */
-  async discard(path: string): Promise<void> {
-    await rm(path, { force: true });
+  /** A fetched file is not needed any more (moved, or of no use), or is left for another time. */
+  async done(path: string, { keep }: { keep: boolean }): Promise<void> {
+    if (!keep) await rm(path, { force: true });
+    this.#busy.delete(path);
   }
 
   async #arrived(path: string, sizeBytes: number, signal?: AbortSignal): Promise<{ hash: Hash; offset: number }> {

@@ -84,11 +84,11 @@ async function fetchLayer(
     };
     await layers.ensure(diffId, input, workspace);
   } catch (error) {
-    // It is what its digest says, and no layer: nothing would be won by keeping it.
-    if (file !== undefined && !signal.aborted) await downloads.discard(file);
+    // When nobody ended it, it is what its digest says, and no layer: nothing would be won by keeping it.
+    if (file !== undefined) await downloads.done(file, { keep: signal.aborted });
     throw error;
   }
-  if (file !== undefined) await downloads.discard(file);
+  if (file !== undefined) await downloads.done(file, { keep: false });
   rows.transaction(() => {
     if (rows.layer(diffId) === undefined) return;
     remembered.hold(diffId, context.now() + HELD_MS);
