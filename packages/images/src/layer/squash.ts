@@ -28,7 +28,7 @@ export type LayerSource = (layer: number) => AsyncIterable<Buffer>;
 export async function writeSquashfs(path: string, plan: LayerPlan, source: LayerSource, options: SquashOptions): Promise<number> {
   const { root } = plan;
   const args = [
-    ...['-quiet', '-no-progress', '-exit-on-error', '-mkfs-time', '0', '-mem', '256M'],
+    ...['-quiet', '-no-progress', '-exit-on-error', '-mkfs-time', '0', '-mem', '32M', '-processors', '1'],
     ...['-root-mode', root.mode.toString(8)],
     ...['-noI', '-noId', '-noX'],
     ...(options.compression === 'none' ? ['-noD', '-noF', '-no-fragments'] : ['-comp', options.compression]),
