@@ -90,16 +90,19 @@ async function pullOne(
   return { image, isNew };
 }
 
-/** When a tag stands for what is here already, nothing has to be fetched to know it. */
+/**
+ * When a tag stands for what is here already, nothing has to be fetched to know it. The digest may be an index's, of which
+ * another platform's image was taken: that one doesn't count.
+ */
 async function knownImage(
-  { rows, now }: RegistryContext,
+  { rows, now, architecture }: RegistryContext,
   repository: Repository,
   { name, tag, digest: given }: NamedReference,
   { platform, progress, signal }: PullOptions,
 ): Promise<{ image: Image; isNew: boolean } | undefined> {
   const digest = given ?? (await repository.digestOf(tag ?? 'latest', signal));
   const id = digest === undefined ? undefined : rows.digestedImage(name, digest);
-  if (digest === undefined || id === undefined || platform !== undefined) return undefined;
+  if (digest === undefined || id === undefined || platform !== undefined || rows.image(id)?.configuration.architecture !== architecture) return undefined;
   progress({ status: `Pulling from ${repository.path}`, id: given ?? tag });
   progress({ status: `Digest: ${digest}` });
   const isNew = given === undefined && rows.taggedImage(name, tag ?? 'latest') !== id;
