@@ -158,7 +158,9 @@ export const listingCases: readonly Case[] = [
     command: 'pull, push, search, login',
     steps: [
       'tag busybox localhost:1/foo/bar:1',
-      'search localhost:1/x',
+      other('search localhost:1/x', 'dockerd tells of both of its attempts', {
+        stderr: /get .http:\/\/localhost:1\/v2\/.: dial tcp 127.0.0.1:1: connect: connection refused/,
+      }),
       'push localhost:1/foo/bar:1',
       'push localhost:1/foo/bar',
       'push localhost:1/absent',

@@ -23,9 +23,10 @@ export async function pushImages(context: RegistryContext, reference: string, op
   options.progress({ status: `The push refers to repository [${named.name}]` });
   const tags = rows.repository(named.name);
   if (tags.length === 0) throw nothingToPush(`An image does not exist locally with the tag: ${familiarName(named.name)}`);
+  // In dockerd's order: who does not answer is told before what is not there.
+  const session = await Session.open(context, host, options.credentials ?? {}, options.signal);
   const chosen = tags.filter(({ tag }) => options.all || tag === named.tag);
   if (chosen.length === 0) throw nothingToPush(`tag does not exist: ${familiar(named)}`);
-  const session = await Session.open(context, host, options.credentials ?? {}, options.signal);
   const repository = new Repository(session, named.name, context.limits.documentBytes);
   const images: Image[] = [];
   for (const { tag, image_id: id } of chosen) {
