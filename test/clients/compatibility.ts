@@ -68,7 +68,6 @@ const smallPrint: readonly string[] = [
   'Sizes of logs count the bytes of records, as dockerd counts those of JSON: the same `max-size` keeps somewhat more here. What dockerd says of wrong log options at the start is said at create.',
   'A restart policy regards SIGKILL and the stop signal as a stop by hand; dockerd any signal, so that there `docker kill -s HUP` switches restarts off.',
   '`docker update` of a running container is refused when its machine has no room for the limit, or its processes use more than the limit; of a stopped one it never is.',
-  'Log options (`--log-opt`) are kept and shown, without effect.',
   "Volumes: locks and inotify do not cross from one container to another, the image's content is copied into an empty volume by the first run rather than by create, and a disk (`type=block`) has no mountpoint: see docs/design/volumes.md.",
   '`docker build` finds the classic builder announced and is told that it is not there.',
 ];
