@@ -14,7 +14,7 @@ export interface Step {
   /** Not compared, only done (its answer is known to vary). */
   readonly quiet?: boolean;
   readonly differs?: Difference;
-  /** Repeated, within 10 seconds, until its output is so on both sides; then not compared. */
+  /** Repeated, within 40 seconds, until its output is so on both sides; then not compared. */
   readonly until?: RegExp;
 }
 

@@ -96,7 +96,7 @@ function indent(text: string, mark = '| '): string {
 }
 
 async function repeat(docker: DockerCli, run: string, wanted: RegExp): Promise<void> {
-  await until(`docker ${run}`, 10_000, async () => wanted.test(normalise((await docker.run(words(run))).stdout)));
+  await until(`docker ${run}`, 40_000, async () => wanted.test(normalise((await docker.run(words(run))).stdout)));
 }
 
 /** Nothing of a case reaches the next one. */
