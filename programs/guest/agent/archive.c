@@ -134,6 +134,9 @@ int archive_start(uint32_t number, struct reader *body, struct fault *fault)
 		process_free(p);
 		return -1;
 	}
+	fcntl(p->output.fd, F_SETPIPE_SZ, 256 << 10);
+	if (streams.stdin_open)
+		process_input_widen(p);
 	p->pid = container_fork_outside();
 	if (p->pid == 0)
 		work(&request, &ends);

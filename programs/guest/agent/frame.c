@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a parser keeps while it is empty: a frame and what is read with its end. */
+#define KEPT_MAX (2 * (FRAME_HEADER + FRAME_PAYLOAD_MAX))
+
 static uint32_t crc_table[4][256];
 
 __attribute__((constructor)) static void crc_build(void)
@@ -124,7 +127,10 @@ int frame_parse(struct frame_parser *parser, const uint8_t *data, size_t length,
 			return 0;
 	}
 	if (parser->used + length > parser->capacity) {
+		/* Room for the rest of any frame at once: growing by what arrives would cost a mapping each time. */
 		size_t capacity = parser->used + length;
+		if (capacity < KEPT_MAX)
+			capacity = KEPT_MAX;
 		uint8_t *grown = realloc(parser->buffer, capacity);
 		if (grown == NULL)
 			return -1;
@@ -135,12 +141,12 @@ int frame_parse(struct frame_parser *parser, const uint8_t *data, size_t length,
 	parser->used += length;
 	size_t done = consume(parser, parser->buffer, parser->used, handler, context);
 	parser->used -= done;
-	if (parser->used == 0) {
+	if (parser->used > 0) {
+		memmove(parser->buffer, parser->buffer + done, parser->used);
+	} else if (parser->capacity > KEPT_MAX) {
 		bool lost = parser->lost;
 		frame_parser_reset(parser);
 		parser->lost = lost;
-	} else {
-		memmove(parser->buffer, parser->buffer + done, parser->used);
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@ struct frame {
 	const uint8_t *payload;
 };
 
-/* The parser keeps what has not made a whole frame yet; its buffer exists only while there is something in it. */
+/* The parser keeps what has not made a whole frame yet; its buffer exists from the first such frame on. */
 struct frame_parser {
 	uint8_t *buffer;
 	size_t used;

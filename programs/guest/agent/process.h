@@ -46,6 +46,8 @@ struct child_ends {
 
 /* Gives the process what it will take of its standard input, and the host credit for as much. */
 void process_input_flush(struct process *p);
+/* A worker takes much: its pipe is larger, and the host may send more ahead. */
+void process_input_widen(struct process *p);
 void process_input_ready(struct source *source, uint32_t events);
 
 /* Makes pipes or a terminal as the spec says, and watches the agent's ends. */
