@@ -70,8 +70,9 @@ export async function assertBackTo(berth: Berth, before: Shape, limitMs = 60_000
     return JSON.stringify(now) === JSON.stringify(before);
   }).catch(() => false);
   if (equal) return;
-  const survey = await berth.survey();
-  assert.deepEqual(now, before, `left behind: ${JSON.stringify({ ...survey, files: survey.files.slice(0, 80), rules: [] }, null, 1)}`);
+  const { processes, ...survey } = await berth.survey();
+  const seen = { ...survey, files: survey.files.slice(0, 80), rules: [], processes: processes.map(({ pid, parent, name }) => `${pid} ${name} of ${parent}`) };
+  assert.fail(`left behind: it was\n${JSON.stringify(before)}\nand is\n${JSON.stringify(now)}\nwith ${JSON.stringify(seen, null, 1)}`);
 }
 
 /** After a graceful end without containers nothing of the instance may live: not a process, link, mount, group or rule. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdirSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isFault } from '@berth/kit';
 import { Recorder, Trial } from '@berth/runtime/conformance';
-import { processPssBytes } from '@berth/sys';
+import { findProcesses, processPssBytes } from '@berth/sys';
 import { sparseChecksum } from './template/checksum.ts';
 import { World } from './testing/world.ts';
 
@@ -19,14 +19,19 @@ let trial: Trial;
 before(async () => {
   world = await World.open();
   trial = new Trial({ name: 'clones', cannot: [], subject: () => ({ runtime: world.runtime, rootfs: world.rootfs, reopen: () => world.reopen() }) });
-  world.runtime.warm({ rootfs: world.rootfs });
-  await world.runtime.warmed();
 });
 
 after(async () => {
   await trial.clean();
   await world[Symbol.asyncDispose]();
 });
+
+/** A daemon whose clones are made this way, with one to be had at once. */
+async function cloning(way: 'forked' | 'restored'): Promise<void> {
+  await world.reopen({ forks: way === 'forked' });
+  world.runtime.warm({ rootfs: world.rootfs });
+  await world.runtime.warmed();
+}
 
 const templates = () => readdirSync(world.templates).filter((name) => !name.startsWith('.'));
 
@@ -38,36 +43,38 @@ async function sums(): Promise<Map<string, string>> {
   return found;
 }
 
-test(`${CLONES} clones at once are all different, and their template stays as it was`, { timeout: LIMIT_MS }, async () => {
-  const before = await sums();
-  const script = [
-    'cat /proc/sys/kernel/random/boot_id',
-    'cat /proc/sys/kernel/random/uuid',
-    'head -c 16 /dev/urandom | od -An -tx1 | tr -d " "',
-    'cat /sys/class/net/eth0/address',
-    'ip -o -4 addr show eth0 | tr -s " " | cut -d " " -f 4',
-    'date +%s',
-    // Memory that is given back to the host must never be punched out of the template.
-    'dd if=/dev/zero of=/dev/shm/x bs=1M count=12 2> /dev/null && rm /dev/shm/x',
-  ].join('; ');
-  const outputs = await Promise.all(
-    Array.from({ length: CLONES }, async (_, index) => {
-      const spec = trial.spec(['sh', '-c', script], { limits: {}, networks: [world.nic(1, 2 + index)] });
-      const { container, recorder } = await trial.start(spec);
-      const { exitCode, error } = await container.exited;
-      assert.deepEqual({ exitCode, error }, { exitCode: 0, error: undefined }, recorder.text());
-      await container.destroy();
-      return recorder.text('stdout').trim().split('\n');
-    }),
-  );
-  for (const [line, what] of ['boot id', 'uuid', 'randomness', 'MAC', 'address'].entries()) {
-    const values = new Set(outputs.map((output) => output[line]));
-    assert.equal(values.size, CLONES, `${what}: ${[...values].join(' ')}`);
-    assert.ok(![...values].includes(undefined), what);
-  }
-  for (const output of outputs) assert.ok(Math.abs(Number(output[5]) - Date.now() / 1000) < LIMIT_MS / 1000 && Number(output[5]) > 1.7e9, output[5]);
-  assert.deepEqual(await sums(), before);
-});
+for (const way of ['restored', 'forked'] as const)
+  test(`${CLONES} clones at once, ${way}, are all different, and their template stays as it was`, { timeout: LIMIT_MS }, async () => {
+    await cloning(way);
+    const before = await sums();
+    const script = [
+      'cat /proc/sys/kernel/random/boot_id',
+      'cat /proc/sys/kernel/random/uuid',
+      'head -c 16 /dev/urandom | od -An -tx1 | tr -d " "',
+      'cat /sys/class/net/eth0/address',
+      'ip -o -4 addr show eth0 | tr -s " " | cut -d " " -f 4',
+      'date +%s',
+      // Memory that is given back to the host must never be punched out of the template.
+      'dd if=/dev/zero of=/dev/shm/x bs=1M count=12 2> /dev/null && rm /dev/shm/x',
+    ].join('; ');
+    const outputs = await Promise.all(
+      Array.from({ length: CLONES }, async (_, index) => {
+        const spec = trial.spec(['sh', '-c', script], { limits: {}, networks: [world.nic(1, 2 + index)] });
+        const { container, recorder } = await trial.start(spec);
+        const { exitCode, error } = await container.exited;
+        assert.deepEqual({ exitCode, error }, { exitCode: 0, error: undefined }, recorder.text());
+        await container.destroy();
+        return recorder.text('stdout').trim().split('\n');
+      }),
+    );
+    for (const [line, what] of ['boot id', 'uuid', 'randomness', 'MAC', 'address'].entries()) {
+      const values = new Set(outputs.map((output) => output[line]));
+      assert.equal(values.size, CLONES, `${what}: ${[...values].join(' ')}`);
+      assert.ok(![...values].includes(undefined), what);
+    }
+    for (const output of outputs) assert.ok(Math.abs(Number(output[5]) - Date.now() / 1000) < LIMIT_MS / 1000 && Number(output[5]) > 1.7e9, output[5]);
+    assert.deepEqual(await sums(), before);
+  });
 
 test('memory that a guest frees goes back to the host, and the template keeps it', { timeout: LIMIT_MS }, async () => {
   const before = await sums();
@@ -113,13 +120,34 @@ test('a damaged template is found out when the daemon starts, and made again', {
 });
 
 test('a template damaged under a running daemon is found out when a clone of it fails, and made again', { timeout: LIMIT_MS }, async () => {
-  world.runtime.warm({ rootfs: world.rootfs });
-  await world.runtime.warmed();
+  await cloning('restored');
   for (const name of templates()) truncateSync(join(world.templates, name, 'state'), 100);
   // More than the pool has ready.
   for (let i = 0; i < 3; i++) assert.equal((await trial.run(['echo', `${i}`], { limits: {} })).stdout, `${i}\n`);
   await world.runtime.warmed();
   assert.ok(world.log.some((line) => /its device state has changed; it will be made again/.test(line)));
+});
+
+test('a forked machine has a process, a name and a sandbox of its own, and goes on without what it was forked from', { timeout: LIMIT_MS }, async () => {
+  await cloning('forked');
+  const machines = () => findProcesses((args) => args[1] === '-name' && args.some((arg) => arg.includes(world.directory)));
+  const filters = (pid: number) => Number(/^Seccomp_filters:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const parentOf = (pid: number) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
+  const spec = trial.spec(['sh', '-c', 'echo begun; read x; echo "got $x"; read x'], { limits: {}, process: { stdin: true } });
+  const { container, recorder } = await trial.start(spec);
+  await recorder.until('begun');
+  const live = machines().find((pid) => pid === parentOf(container.pid));
+  assert.ok(live !== undefined, `the parent of ${container.pid} is none of ${machines().join(' ')}`);
+  assert.equal(filters(container.pid), filters(live) + 1);
+  assert.equal(new Set(machines().map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[2])).size, machines().length);
+
+  process.kill(live, 'SIGKILL');
+  await container.writeStdin(Buffer.from('word\n'));
+  await recorder.until('got word');
+  assert.equal((await trial.run(['echo', 'without a live template'], { limits: {} })).stdout, 'without a live template\n');
+  await world.runtime.warmed();
+  const next = await trial.start(trial.spec(['sleep', '1000'], { limits: {} }));
+  assert.ok(machines().includes(parentOf(next.container.pid)), 'there is a live template again');
 });
 
 test('more networks than the machine has devices for are refused, and nothing is left of the start', { timeout: LIMIT_MS }, async () => {

@@ -8,20 +8,23 @@ import { isFault } from '@berth/kit';
 import type { ContainerSpec, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
 import { disksOf } from '@berth/runtime';
 import { findProcesses, hostMemory, processStartTicks } from '@berth/sys';
+import { abortable } from './abortable.ts';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
 import { Calm } from './calm.ts';
 import { Children } from './children.ts';
 import { Containers } from './containers.ts';
-import { chooseFlavor, flavorName } from './flavor.ts';
-import { buildGuard } from './native.ts';
+import { runtimeFacts } from './runtime-facts.ts';
+import { chooseFlavor } from './flavor.ts';
 import { Limiter } from './limiter.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
 import { Pool, type Recipe } from './pool.ts';
+import { buildPreload } from './native.ts';
 import { vmPaths } from './qemu/launch.ts';
 import { recipeFor } from './recipe.ts';
 import { ScratchMaker } from './scratch.ts';
 import { flavorTemplateName, TemplateBuilder } from './template/builder.ts';
 import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
+import { LiveTemplates } from './template/live-templates.ts';
 import { Templates } from './template/templates.ts';
 import type { Child, Mark } from './vm/child.ts';
 import { NicBay } from './vm/nic-bay.ts';
@@ -59,6 +62,7 @@ export class MicrovmRuntime implements Runtime {
   #verdict!: Verdict;
   #taps!: Taps;
   #children!: Children;
+  #live: LiveTemplates | undefined;
   #scratch!: ScratchMaker;
   #templates!: Templates;
   #pool!: Pool;
@@ -90,9 +94,9 @@ export class MicrovmRuntime implements Runtime {
     const { stateDirectory, guest, log } = this.#options;
     const progress = this.#options.progress ?? (() => undefined);
     const abort = signal === undefined ? {} : { signal };
-    const [facts, guard, scratch] = await Promise.all([
+    const [facts, preload, scratch] = await Promise.all([
       hostFacts(),
-      buildGuard(join(stateDirectory, 'native'), abort),
+      buildPreload(join(stateDirectory, 'native'), abort),
       ScratchMaker.open(join(stateDirectory, 'scratch'), this.#options.scratchBytes ?? DEFAULT_SCRATCH_BYTES),
     ]);
     this.#facts = facts;
@@ -102,7 +106,7 @@ export class MicrovmRuntime implements Runtime {
     const directory = join(stateDirectory, 'templates');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const claim = (vmId: string) => void this.#own.add(vmId);
-    const builder = new TemplateBuilder({ templates: directory, vms: this.#vms, instance: this.#instance, guest, placeholder, guard, scratch, claim });
+    const builder = new TemplateBuilder({ templates: directory, vms: this.#vms, instance: this.#instance, guest, placeholder, scratch, claim });
     const flavor = (emulated: boolean) => chooseFlavor({ layers: 1, emulated, hostCpus: availableParallelism() });
     this.#verdict = await decideAcceleration(this.#options.acceleration ?? 'auto', {
       file: join(stateDirectory, 'acceleration.json'),
@@ -114,6 +118,7 @@ export class MicrovmRuntime implements Runtime {
       },
     });
     const { acceleration } = this.#verdict;
+    const images = this.#options.pool?.images ?? 4;
     this.#taps = new Taps(this.#options.prefix);
     this.#templates = new Templates({
       directory,
@@ -124,9 +129,12 @@ export class MicrovmRuntime implements Runtime {
       log,
     });
     await this.#templates.sweep();
+    // With KVM a virtual machine's descriptors belong to one process: ADR 0014.
+    this.#live = acceleration === 'tcg' && this.#options.forks !== false ? new LiveTemplates(images, log) : undefined;
     this.#children = new Children({
-      child: { vms: this.#vms, instance: this.#instance, acceleration, placeholder, guard, taps: this.#taps, claim },
+      child: { vms: this.#vms, instance: this.#instance, acceleration, placeholder, preload, taps: this.#taps, claim },
       templates: this.#templates,
+      live: this.#live,
       scratch,
       containers: this.#containers,
       waiting: this.#waiting,
@@ -134,7 +142,7 @@ export class MicrovmRuntime implements Runtime {
     });
     this.#pool = new Pool({
       size: this.#options.pool?.size ?? 2,
-      images: this.#options.pool?.images ?? 4,
+      images,
       make: (recipe) => this.#limiter.run(() => this.#children.forPool(recipe), { urgent: false }),
       discard: (child) => this.#children.discard(child),
       hasRoom: () => this.#children.hasRoom(),
@@ -142,24 +150,18 @@ export class MicrovmRuntime implements Runtime {
       log,
     });
     progress(`preparing the template (${acceleration === 'kvm' ? 'KVM' : 'emulation'})`);
-    await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    try {
+      await this.#templates.flavor(flavor(acceleration === 'tcg'));
+    } catch (error) {
+      // What runs must be taken up all the same; the first start that finds room makes the template.
+      if (!isFault(error, 'disk-full')) throw error;
+      log('error', `no template: ${error.message}`);
+    }
     signal?.throwIfAborted();
   }
 
   describe(): RuntimeFacts {
-    return {
-      name: this.name,
-      acceleration: this.#verdict.acceleration,
-      verdict: this.#verdict.reason,
-      version: this.#facts.qemuVersion,
-      kernel: this.#options.guest.kernelVersion,
-      // That it is emulated is told by `acceleration`.
-      warnings: [],
-      status: [
-        ...this.#templates.names.map((name) => ['Template', name] as const),
-        ...this.#pool.counts().map(({ recipe, ready }) => [`Pool ${flavorName(recipe.flavor)} ${recipe.key.slice(-6)}`, `${ready} ready`] as const),
-      ],
-    };
+    return runtimeFacts(this.name, this.#verdict, this.#facts, this.#options.guest, [...this.#templates.names], this.#pool.counts());
   }
 
   warm(request: WarmRequest): void {
@@ -177,14 +179,10 @@ export class MicrovmRuntime implements Runtime {
   }
 
   async warmed(options: { signal?: AbortSignal } = {}): Promise<void> {
-    const all = Promise.all(this.#warming).then(() => this.#pool.filled());
-    if (options.signal === undefined) return await all;
-    const { signal } = options;
-    signal.throwIfAborted();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    await Promise.race([all, promise]).finally(() => signal.removeEventListener('abort', stop));
+    await abortable(
+      Promise.all(this.#warming).then(() => this.#pool.filled()),
+      options.signal,
+    );
   }
 
   start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
@@ -199,7 +197,7 @@ export class MicrovmRuntime implements Runtime {
     const { id } = spec;
     await this.#ending.get(id)?.done;
     const disks = disksOf(spec.mounts);
-    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits }, disks.length);
+    const recipe = this.#recipe({ rootfs: spec.rootfs, ...spec.limits }, disks);
     const restarted = this.#containers.hasScratch(id);
     await this.#scratch.checkRoom();
     mark('admitted');
@@ -208,7 +206,7 @@ export class MicrovmRuntime implements Runtime {
     const source = child === undefined ? 'clone' : 'pool';
     try {
       if (child === undefined)
-        child = await this.#limiter.run(() => this.#onDemand(id, recipe, disks, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
+        child = await this.#limiter.run(() => this.#onDemand(id, recipe, mark), { urgent: true, ...(signal === undefined ? {} : { signal }) });
       else {
         mark('taken');
         this.#children.adopted(child);
@@ -326,12 +324,13 @@ export class MicrovmRuntime implements Runtime {
     this.#closed = true;
     await Promise.allSettled(this.#warming);
     await this.#pool.close();
+    await this.#live?.close();
     await Promise.allSettled([...this.#ending.values()].map((ending) => ending.done));
     await Promise.allSettled(this.#background);
     await Promise.allSettled([...this.#running.values()].map((running) => running.release()));
   }
 
-  #recipe(request: WarmRequest, disks = 0): Recipe {
+  #recipe(request: WarmRequest, disks: readonly string[] = []): Recipe {
     return recipeFor(request, { disks, emulated: this.#verdict.acceleration === 'tcg', templates: this.#templates });
   }
 
@@ -341,7 +340,7 @@ export class MicrovmRuntime implements Runtime {
     this.#pool.want(recipe);
   }
 
-  async #onDemand(id: string, recipe: Recipe, disks: readonly string[], mark: Mark): Promise<Child> {
+  async #onDemand(id: string, recipe: Recipe, mark: Mark): Promise<Child> {
     mark('admitted');
     try {
       this.#children.checkRoom();
@@ -349,7 +348,7 @@ export class MicrovmRuntime implements Runtime {
       // Children that wait for nobody in particular give way.
       if (!(await this.#pool.drain())) throw error;
     }
-    return await this.#children.forContainer(id, recipe, disks, mark);
+    return await this.#children.forContainer(id, recipe, mark);
   }
 
   /** From here on the container has its VM. */

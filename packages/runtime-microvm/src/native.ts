@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { run } from '@berth/sys';
 
 /** What is preloaded into clones: see the sources. */
-export const buildGuard = (directory: string, options: { signal?: AbortSignal } = {}): Promise<string> =>
-  compile(directory, ['ram-guard.c', 'own-mounts.c', 'special-files.c'], 'ram-guard-KEY.so', ['-shared', '-fPIC'], options);
+export const buildPreload = (directory: string, options: { signal?: AbortSignal } = {}): Promise<string> =>
+  compile(directory, ['ram-guard.c', 'agent-line.c', 'own-mounts.c', 'special-files.c', 'vm-fork.c'], 'clone-KEY.so', ['-shared', '-fPIC'], options);
 
 /** The command that mounts what a machine shares with the host. */
 export const buildShare = (directory: string, options: { signal?: AbortSignal } = {}): Promise<string> =>

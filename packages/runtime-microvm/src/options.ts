@@ -35,6 +35,8 @@ export interface MicrovmRuntimeOptions {
   readonly guest: Guest;
   /** `auto` (default) boots a guest under KVM to see whether that works here. */
   readonly acceleration?: 'auto' | 'kvm' | 'tcg';
+  /** Clones are forked processes where that is possible, under emulation; `false`: restored from a template's state, as with KVM. */
+  readonly forks?: boolean;
   readonly pool?: PoolOptions;
   /** Virtual size of a container's writable layer, bytes; default 10 GiB. */
   readonly scratchBytes?: number;

@@ -2,11 +2,12 @@ import type { LayerFile } from '@berth/runtime';
 import type { Flavor } from './flavor.ts';
 import type { Child } from './vm/child.ts';
 
-/** What children are made from: a flavor and an image's layers. */
+/** What children are made from: a flavor, an image's layers, and disks of one container's volumes. */
 export interface Recipe {
   readonly key: string;
   readonly flavor: Flavor;
   readonly layers: readonly LayerFile[];
+  readonly disks: readonly string[];
 }
 
 export interface PoolDeps {

@@ -5,14 +5,14 @@ import type { Recipe } from './pool.ts';
 import type { Templates } from './template/templates.ts';
 
 /** What a container's machine is made from; disks take places behind the layers. Faults: those of `chooseFlavor`. */
-export function recipeFor(request: WarmRequest, world: { disks: number; emulated: boolean; templates: Templates }): Recipe {
+export function recipeFor(request: WarmRequest, world: { disks: readonly string[]; emulated: boolean; templates: Templates }): Recipe {
   const { layers } = request.rootfs;
   const flavor = chooseFlavor({
-    layers: layers.length + world.disks,
+    layers: layers.length + world.disks.length,
     emulated: world.emulated,
     hostCpus: availableParallelism(),
     ...(request.memoryBytes === undefined ? {} : { memoryBytes: request.memoryBytes }),
     ...(request.cpus === undefined ? {} : { cpus: request.cpus }),
   });
-  return { key: world.templates.imageName(flavor, layers), flavor, layers };
+  return { key: world.templates.imageName(flavor, layers), flavor, layers, disks: world.disks };
 }

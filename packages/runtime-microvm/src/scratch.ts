@@ -56,10 +56,10 @@ export class ScratchMaker {
     }
   }
 
-  /** Fault `disk-full` when the disk has no room for a container that writes anything. */
-  async checkRoom(): Promise<void> {
+  /** Fault `disk-full` when the disk has no room for so much; by default, for a container that writes anything. */
+  async checkRoom(bytes = MIN_FREE_BYTES): Promise<void> {
     const { bavail, bsize } = await statfs(this.#directory);
-    if (bavail * bsize < MIN_FREE_BYTES) throw faults.diskFull(this.#directory, `${bavail * bsize} bytes are left`);
+    if (bavail * bsize < bytes) throw faults.diskFull(this.#directory, `${bavail * bsize} bytes are left`);
   }
 
   /** Bytes on disk that a layer has beyond an empty one; 0 when there is none. */

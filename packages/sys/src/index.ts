@@ -10,7 +10,7 @@ export { NetworkNamespace } from './network-namespace.ts';
 export { applyNft, listNftChains, listNftTable, removeNftLeftovers, type NftBody, type NftObject } from './nft.ts';
 export { readSysctl, writeSysctl, type SysctlPath } from './sysctl.ts';
 export { lockFile, type FileLock } from './file-lock.ts';
-export { connectUnix, listenUnix, sendDescriptor } from './unix-socket.ts';
+export { connectUnix, listenUnix, sendDescriptors, socketPair } from './unix-socket.ts';
 export { attachToBridge, detachFromBridge, openTap, setLinkMtu, setLinkUp } from './tap.ts';
 export { spawnDetached, type DetachedProcess } from './detached.ts';
 export { findProcesses, processCpuSeconds, processPssBytes, processStartTicks } from './process-facts.ts';

@@ -1,14 +1,15 @@
 import koffi from 'koffi';
 import { Fault } from '@berth/kit';
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const SOCK_CLOEXEC = 0o2000000;
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
+export const SOCK_CLOEXEC = 0o2000000;
 
 function bind() {
   const libc = koffi.load('libc.so.6');
   return {
     socket: libc.func('int socket(int domain, int type, int protocol)'),
+    socketpair: libc.func('int socketpair(int domain, int type, int protocol, void *pair)'),
     bind: libc.func('int bind(int fd, const void *address, uint32_t size)'),
     listen: libc.func('int listen(int fd, int backlog)'),
     connect: libc.func('int connect(int fd, const void *address, uint32_t size)'),

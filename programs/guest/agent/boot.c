@@ -97,6 +97,12 @@ void boot_system(void)
 	/* Housekeeping that wakes an idle guest twice a second, and every second, for nothing. */
 	file_write("/proc/sys/vm/compaction_proactiveness", "0");
 	file_write("/proc/sys/vm/stat_interval", "600");
+	/*
+	 * Free memory is given back to the host: in pieces from 128 KiB on, since the kernel's own choice, 2 MiB, rarely comes
+	 * together; and from lists of a processor's own that hold 1 MB, not 54, which nobody gives back.
+	 */
+	file_write("/proc/sys/vm/percpu_pagelist_high_fraction", "1000");
+	file_write("/sys/module/page_reporting/parameters/page_reporting_order", "5");
 	/* No interface speaks IPv6 unless an address is given; loopback keeps it. */
 	file_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	file_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");

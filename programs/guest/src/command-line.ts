@@ -19,6 +19,6 @@ export async function commandLines(agent: Agent, signedModules: boolean): Promis
   const common = signedModules ? `${COMMON} lockdown=confidentiality` : COMMON;
   return {
     kvm: `${common} no_timer_check`,
-    tcg: `${common} no_timer_check nokaslr tsc=reliable tsc_early_khz=${Number(stdout)}`,
+    tcg: `${common} no_timer_check nokaslr mitigations=off init_on_alloc=0 transparent_hugepage=madvise tsc=reliable tsc_early_khz=${Number(stdout)}`,
   };
 }

@@ -23,6 +23,8 @@ export interface Machine {
   readonly monitorFd: number;
   readonly tapFd: number | undefined;
   readonly incomingFd: number | undefined;
+  /** It will be forked, so it must be able to make processes; its children are kept from that by `native/vm-fork.c`. */
+  readonly forkable?: boolean;
   /** Where the console goes; absent: nowhere. */
   readonly consoleLog?: string;
 }
@@ -40,7 +42,7 @@ export const CPU_MODELS = { kvm: 'host', tcg: 'max,-erms,-fsrm,-smap,-smep,-umip
 export function commandLine(machine: Machine): string[] {
   const { flavor } = machine;
   const args = ['-name', machine.name, '-nodefaults', '-no-user-config', '-nographic'];
-  args.push('-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny');
+  args.push('-sandbox', `on,obsolete=deny,elevateprivileges=deny,${machine.forkable === true ? '' : 'spawn=deny,'}resourcecontrol=deny`);
   args.push('-M', 'microvm,memory-backend=mem,ioapic2=on,isa-serial=on,acpi=on,pit=on,pic=on,rtc=on');
   args.push('-accel', machine.acceleration === 'kvm' ? 'kvm' : `tcg,thread=${flavor.vcpus > 1 ? 'multi' : 'single'}`);
   args.push('-cpu', CPU_MODELS[machine.acceleration]);

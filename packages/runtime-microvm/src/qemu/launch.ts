@@ -18,19 +18,35 @@ export function vmPaths(directory: string): VmPaths {
   return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares') };
 }
 
-export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'shares'> {
+export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares'> {
   readonly paths: VmPaths;
   readonly tap: number | undefined;
   /** The saved device state, for a clone. */
   readonly state: string | undefined;
-  /** Preloaded library that keeps a clone's hands off the template's file. */
-  readonly guard: string | undefined;
+  /** The library for clones (`native/`). */
+  readonly preload: string | undefined;
+  /** QEMU's end of the socket by which it is told to fork. */
+  readonly forkControl: number | undefined;
 }
 
 export interface Launched extends DetachedProcess {
   /** With the pid, the process's identity across restarts of the daemon. */
   readonly startTicks: number;
 }
+
+/** Listening sockets, the agent's and the monitor's, before there is a QEMU to serve them: who connects just waits. */
+export function listen(paths: VmPaths): [agent: number, monitor: number] {
+  for (const path of [paths.agent, paths.monitor]) rmSync(path, { force: true });
+  const agent = listenUnix(paths.agent);
+  try {
+    return [agent, listenUnix(paths.monitor)];
+  } catch (error) {
+    closeSync(agent);
+    throw error;
+  }
+}
+
+export const openLog = (paths: VmPaths): number => openSync(paths.log, 'w', 0o600);
 
 /**
  * Starts QEMU. Both its sockets are listening when this returns, before QEMU itself has run: who connects just waits.
@@ -44,19 +60,20 @@ export async function launch(options: Launch): Promise<Launched> {
     return fd;
   };
   try {
-    for (const path of [options.paths.agent, options.paths.monitor]) rmSync(path, { force: true });
-    const inherit = [open(listenUnix(options.paths.agent)), open(listenUnix(options.paths.monitor))];
+    const inherit = listen(options.paths).map(open);
     const place = (fd: number | undefined) => (fd === undefined ? undefined : 2 + inherit.push(fd));
     const tapFd = place(options.tap);
     const incomingFd = place(options.state === undefined ? undefined : open(openSync(options.state, 'r')));
-    const args = commandLine({ ...options, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd });
+    const forkFd = place(options.forkControl);
+    const args = commandLine({ ...options, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
     const env = {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       // Few threads share little: one arena instead of one for each of them.
       MALLOC_ARENA_MAX: '1',
-      ...(options.guard === undefined ? {} : { LD_PRELOAD: options.guard, BERTH_RAM: options.ram.path }),
+      ...(options.preload === undefined ? {} : { LD_PRELOAD: options.preload, BERTH_RAM: options.ram.path }),
+      ...(forkFd === undefined ? {} : { BERTH_FORK: `${forkFd}`, BERTH_SCRATCH: options.scratch ?? '', BERTH_SHARES: options.paths.shares }),
     };
-    const started = await spawnDetached(QEMU, args, { inherit, log: open(openSync(options.paths.log, 'w', 0o600)), env });
+    const started = await spawnDetached(QEMU, args, { inherit, log: open(openLog(options.paths)), env });
     return { ...started, startTicks: processStartTicks(started.pid) ?? 0 };
   } finally {
     for (const fd of opened) closeSync(fd);

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { connectUnix, sendDescriptor } from '@berth/sys';
+import { connectUnix, sendDescriptors } from '@berth/sys';
 import { faults } from '../faults.ts';
 import { type QmpLine, QmpLines } from './qmp-lines.ts';
 
@@ -53,7 +53,7 @@ export class Qmp implements Disposable {
   /** Gives QEMU a descriptor under a name, for commands that take one. */
   async giveDescriptor(name: string, descriptor: number): Promise<void> {
     const data = Buffer.from(`${JSON.stringify({ execute: 'getfd', arguments: { fdname: name } })}\n`);
-    await this.#send(10_000, 'getfd', () => sendDescriptor(this.#fd, data, descriptor));
+    await this.#send(10_000, 'getfd', () => sendDescriptors(this.#fd, data, [descriptor]));
   }
 
   /**

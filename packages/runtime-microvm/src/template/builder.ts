@@ -13,6 +13,9 @@ import { VmProcess } from '../vm/process.ts';
 import { makeManifest, type Template, templateAt } from './manifest.ts';
 import { saveTemplate } from './save.ts';
 
+/** A guest's memory once it has booted; QEMU dies of a full disk under it. */
+const TEMPLATE_BYTES = 192 << 20;
+
 export interface BuilderDeps {
   readonly templates: string;
   /** `vms/` of the run directory. */
@@ -20,7 +23,6 @@ export interface BuilderDeps {
   readonly instance: string;
   readonly guest: Guest;
   readonly placeholder: string;
-  readonly guard: string;
   readonly scratch: ScratchMaker;
   /** Remembers that a VM is this daemon's. */
   readonly claim: (vmId: string) => void;
@@ -81,6 +83,7 @@ export class TemplateBuilder {
 
   async #make(name: string, layers: number, signal: AbortSignal | undefined, fill: (template: Template) => Promise<void>): Promise<Template> {
     signal?.throwIfAborted();
+    await this.#deps.scratch.checkRoom(TEMPLATE_BYTES);
     const temporary = join(this.#deps.templates, `.new-${randomBytes(5).toString('hex')}`);
     const target = join(this.#deps.templates, name);
     await mkdir(temporary, { recursive: true, mode: 0o700 });
@@ -120,7 +123,8 @@ export class TemplateBuilder {
       paths: vmPaths(join(vms, id)),
       tap: undefined,
       state: parts.from,
-      guard: undefined,
+      preload: undefined,
+      forkControl: undefined,
     });
   }
 

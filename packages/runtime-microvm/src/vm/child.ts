@@ -7,6 +7,7 @@ import type { LayerFile } from '@berth/runtime';
 import type { Flavor } from '../flavor.ts';
 import { freshIdentity, newVmId } from '../identity.ts';
 import { vmPaths } from '../qemu/launch.ts';
+import type { LiveTemplate } from '../template/live-template.ts';
 import type { Template } from '../template/manifest.ts';
 import { VmProcess } from './process.ts';
 import { type VmRecord, writeRecord } from './record.ts';
@@ -20,7 +21,8 @@ export interface ChildDeps {
   readonly instance: string;
   readonly acceleration: 'kvm' | 'tcg';
   readonly placeholder: string;
-  readonly guard: string;
+  /** The library for clones (`native/`). */
+  readonly preload: string;
   readonly taps: Taps;
   /** Remembers that a VM is this daemon's. */
   readonly claim: (vmId: string) => void;
@@ -36,24 +38,26 @@ export interface Child {
 /** Where a start's time went. */
 export type Mark = (phase: string) => void;
 
+/** What a clone is a clone of: a live template, or one on disk, whose clone may itself become a live template. */
+export type Origin = { readonly live: LiveTemplate } | { readonly template: Template; readonly forkControl?: number };
+
+export interface ChildRequest {
+  readonly from: Origin;
+  readonly flavor: Flavor;
+  readonly layers: readonly LayerFile[];
+  readonly disks: readonly string[];
+  /** The writable layer: a copy of the live template's or of the image template's own. */
+  readonly scratch: string;
+  readonly container?: string;
+  readonly assign: (vmId: string) => void;
+}
+
 /**
- * Makes a clone of a template with this writable layer: for an image's template, a copy of the template's own. With a
- * flavor's template the layers given and the writable layer are mounted now.
+ * Makes a clone. With a flavor's template the layers given and the writable layer are mounted now.
  * Leaves nothing behind when it fails (the scratch file is the caller's).
  */
-export async function makeChild(
-  deps: ChildDeps,
-  request: {
-    template: Template;
-    flavor: Flavor;
-    layers: readonly LayerFile[];
-    disks: readonly string[];
-    scratch: string;
-    container?: string;
-    assign: (vmId: string) => void;
-  },
-  mark: Mark,
-): Promise<Child> {
+export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Mark): Promise<Child> {
+  const { from } = request;
   const id = newVmId();
   deps.claim(id);
   const paths = vmPaths(join(deps.vms, id));
@@ -72,39 +76,43 @@ export async function makeChild(
     mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
     writeRecord(paths.directory, intent);
     request.assign(id);
-    vm = await VmProcess.launch({
-      name: `berth.${deps.instance}.${id}`,
-      kernel: '',
-      initramfs: '',
-      kernelArguments: '',
-      flavor: request.flavor,
-      acceleration: deps.acceleration,
-      ram: { path: request.template.ram, shared: false },
-      layers: request.layers.map((layer) => layer.path),
-      disks: request.disks,
-      scratch: request.scratch,
-      placeholder: deps.placeholder,
-      paths,
-      tap: tap.fd,
-      state: request.template.state,
-      guard: deps.guard,
-    });
+    const name = `berth.${deps.instance}.${id}`;
+    vm =
+      'live' in from
+        ? await from.live.fork({ name, paths, tap: tap.fd, scratch: request.scratch })
+        : await VmProcess.launch({
+            name,
+            kernel: '',
+            initramfs: '',
+            kernelArguments: '',
+            flavor: request.flavor,
+            acceleration: deps.acceleration,
+            ram: { path: from.template.ram, shared: false },
+            layers: request.layers.map((layer) => layer.path),
+            disks: request.disks,
+            scratch: request.scratch,
+            placeholder: deps.placeholder,
+            paths,
+            tap: tap.fd,
+            state: from.template.state,
+            preload: deps.preload,
+            forkControl: from.forkControl,
+          });
     const record = { ...intent, pid: vm.pid, startTicks: vm.startTicks };
     writeRecord(paths.directory, record);
     mark('spawned');
-    await vm.running(CLONE_LIMIT_MS);
-    mark('restored');
     const agent = vm.connectAgent();
     try {
       await agent.hello({ signal: AbortSignal.timeout(CLONE_LIMIT_MS) });
       mark('hello');
-      const prepared = request.template.layers > 0;
+      const prepared = 'live' in from || from.template.layers > 0;
       if (!prepared && request.layers.length > 0) {
         await agent.mountLayers(request.layers.map((_, index) => ({ device: { index } })));
         mark('layers mounted');
+        if (from.forkControl !== undefined) await agent.seal();
       }
       // After the last restore and before any tenant's code: from here on this machine is no other's twin.
-      await agent.personalise({ ...freshIdentity(), warmUp: request.container === undefined });
+      await agent.personalise({ ...freshIdentity(), warmUp: !('live' in from) && from.forkControl === undefined && request.container === undefined });
       mark('personalised');
       if (!prepared) {
         await agent.prepare({ scratch: { index: request.flavor.layerSlots }, format: false });

@@ -40,6 +40,11 @@ export class VmProcess {
     );
   }
 
+  /** A process that came of a fork; `ended` resolves when it is gone. */
+  static forked(pid: number, paths: VmPaths, ended: Promise<void>): VmProcess {
+    return new VmProcess(pid, processStartTicks(pid) ?? 0, paths, ended);
+  }
+
   /** Takes up a process by its identity; `undefined` when it has gone (and its pid perhaps to another). */
   static find(pid: number, startTicks: number, paths: VmPaths): VmProcess | undefined {
     if (pid <= 0 || processStartTicks(pid) !== startTicks) return undefined;
