@@ -47,6 +47,6 @@ test('every command has a help text, and --help is found anywhere', () => {
 
 test('options that are the daemon’s own are handed on, in order', () => {
   const options = parseOptions(['start', '--log-opt', 'max-size=10m', '--log-opt=max-file=3', '--log-driver', 'local', '-d'], {});
-  assert.deepEqual(options.rest, ['--log-opt', 'max-size=10m', '--log-opt', 'max-file=3', '--log-driver', 'local']);
+  assert.deepEqual(options.passed, ['--log-opt', 'max-size=10m', '--log-opt', 'max-file=3', '--log-driver', 'local']);
   assert.throws(() => parseOptions(['stop', '--log-opt', 'x=y'], {}), { exitCode: 2 });
 });
