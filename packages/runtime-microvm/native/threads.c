@@ -29,7 +29,6 @@
 struct caught {
 	void *resume[5]; /* __builtin_setjmp */
 	uintptr_t tls, stack;
-	pid_t tid;
 };
 
 static struct caught threads[MOST_THREADS];
@@ -97,7 +96,6 @@ static __attribute__((noinline)) void be_caught(const ucontext_t *context)
 	if (slot < MOST_THREADS) {
 		struct caught *t = &threads[slot];
 		t->tls = thread_pointer();
-		t->tid = (pid_t)syscall(SYS_gettid);
 		t->stack = (uintptr_t)__builtin_frame_address(0);
 		if (!in_system_call(context))
 			atomic_fetch_add(&restless, 1);

@@ -49,13 +49,7 @@ export class Uploader {
   /** Sends a blob whose digest shows when all of it has been sent. `expected` is held against it. */
   async blob(open: () => Readable, expected: string | undefined, progress: (bytes: number) => void): Promise<Uploaded> {
     const { session } = this.#repository;
-    const begun = await session.ask(
-      this.#url('blobs/uploads/'),
-      { method: 'POST', headers: { 'content-length': '0' }, signal: this.#signal },
-      this.#scopes,
-      [202],
-    );
-    begun.body.destroy();
+    const begun = await this.#begin();
     const hash = createHash('sha256');
     let sizeBytes = 0;
     let told = 0;
@@ -88,14 +82,7 @@ export class Uploader {
   /** A small blob in one request. */
   async document(data: Buffer, digest: string): Promise<void> {
     if (await this.has(digest)) return;
-    const { session } = this.#repository;
-    const begun = await session.ask(
-      this.#url('blobs/uploads/'),
-      { method: 'POST', headers: { 'content-length': '0' }, signal: this.#signal },
-      this.#scopes,
-      [202],
-    );
-    begun.body.destroy();
+    const begun = await this.#begin();
     await this.#finish(begun, digest, data);
   }
 
@@ -119,6 +106,14 @@ export class Uploader {
     const sent = { method: 'PUT', headers, signal: this.#signal, ...(body === undefined ? {} : { body }) } as const;
     const answer = await this.#repository.session.ask(url, sent, this.#scopes, [201, 204]);
     answer.body.destroy();
+  }
+
+  /** Opens an upload; its place is in the answer. */
+  async #begin(): Promise<Received> {
+    const sent = { method: 'POST', headers: { 'content-length': '0' }, signal: this.#signal } as const;
+    const begun = await this.#repository.session.ask(this.#url('blobs/uploads/'), sent, this.#scopes, [202]);
+    begun.body.destroy();
+    return begun;
   }
 
   /** Nothing half-sent is left with the registry; should that fail, it cleans up by itself one day. */
