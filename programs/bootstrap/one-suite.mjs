@@ -57,7 +57,9 @@ async function leftBehind() {
 /** Processor time of all that has ended: waited for by this process and by the namespace's first, which reaps orphans. */
 function processorMs() {
   return ['self', '1'].reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     return sum + (Number(fields[13]) + Number(fields[14])) * 10;
   }, 0);
 }

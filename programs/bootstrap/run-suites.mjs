@@ -138,7 +138,8 @@ function tell(progress, { suite, ms, cpuMs, counts, problems, skips, figures, le
   if (suite.tells) for (const figure of figures) progress.line(`    ${figure}`);
   for (const problem of problems) progress.line(problem.replace(/^/gm, '    '));
   if (left.length > 0) progress.line(`    left behind:\n${left.map((line) => `      ${line}`).join('\n')}`);
-  if (problems.length > 0 && output.trim() !== '') progress.line(`    its output:\n${output.trim().split('\n').slice(-30).join('\n').replace(/^/gm, '      | ')}`);
+  if (problems.length > 0 && output.trim() !== '')
+    progress.line(`    its output:\n${output.trim().split('\n').slice(-30).join('\n').replace(/^/gm, '      | ')}`);
 }
 
 /** Links, rules and control groups are the machine's, so they are looked at once, after all suites. */

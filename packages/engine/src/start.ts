@@ -47,8 +47,9 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     container.publications = await publishPorts(deps, container);
     const mounts = await runtimeMounts(deps, container);
     starting.signal.throwIfAborted();
-    const limit = AbortSignal.any([starting.signal, AbortSignal.timeout(deps.limits.startMs)]);
-    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), { signal: limit });
+    // No limit here: in a crowd most of a start is waiting for one's turn. The runtime limits each thing it does.
+    const { signal } = starting;
+    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), { signal });
     container.state = {
       phase: 'running',
       pid: running.pid,

@@ -24,7 +24,8 @@ export interface Runtime extends AsyncDisposable {
   /**
    * Starts a container. When it resolves, the process has been executed. Rejects with a Fault and leaves nothing behind:
    * codes `command-not-found` (Docker's 127), `command-not-executable` (126), `user-not-found`, `cwd-invalid`,
-   * `mount-failed`, `sysctl-invalid`, `memory-exhausted`, `disk-full`, `vm-failed`.
+   * `mount-failed`, `sysctl-invalid`, `memory-exhausted`, `disk-full`, `vm-failed`. In a crowd it waits its turn for as long as
+   * that takes, or until `signal`; what it does then is limited in time.
    */
   start(spec: ContainerSpec, sink: OutputSink, options?: { signal?: AbortSignal }): Promise<RunningContainer>;
   /** Takes up a container that survived the daemon. `undefined`: nothing of it runs (any more). */

@@ -5,6 +5,7 @@ import type { GuestConnection } from '@berth/guest-protocol';
 import { isFault } from '@berth/kit';
 import type { ContainerSpec, LayerFile } from '@berth/runtime';
 import type { Flavor } from '../flavor.ts';
+import { faults } from '../faults.ts';
 import { freshIdentity, newVmId } from '../identity.ts';
 import { vmPaths } from '../qemu/launch.ts';
 import type { LiveTemplate } from '../template/live-template.ts';
@@ -15,6 +16,8 @@ import type { Taps } from './taps.ts';
 
 /** How long a clone may take to come up before it counts as broken. */
 const CLONE_LIMIT_MS = 30_000;
+/** From the specification to a process that has been executed, on the busiest of machines. */
+const START_LIMIT_MS = 120_000;
 
 export interface ChildDeps {
   readonly vms: string;
@@ -136,10 +139,14 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
 
 /** Starts a container in a clone that waits. Faults: the agent's, and `vm-failed`. */
 export async function startIn(child: Child, spec: ContainerSpec): Promise<{ startedAtMs: number }> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(faults.deadline('starting the process', START_LIMIT_MS)), START_LIMIT_MS);
   try {
-    return await child.agent.start(spec);
+    return await Promise.race([child.agent.start(spec), promise]);
   } catch (error) {
     if (isFault(error) && error.code !== 'agent-lost') throw error;
     throw child.vm.failure('the virtual machine ended while its container was being started', error);
+  } finally {
+    clearTimeout(timer);
   }
 }
