@@ -12,6 +12,7 @@ const layers: Readonly<Record<string, number>> = {
   kit: 0,
   'docker-wire': 0,
   sys: 0,
+  dockerfile: 0,
   runtime: 1,
   'guest-protocol': 1,
   store: 1,
@@ -26,6 +27,7 @@ const layers: Readonly<Record<string, number>> = {
 const sideways: Readonly<Record<string, readonly string[]>> = {
   sys: ['kit'],
   'docker-wire': ['kit'],
+  dockerfile: ['kit'],
   'guest-protocol': ['runtime'],
   images: ['runtime', 'store'],
   network: ['runtime'],
