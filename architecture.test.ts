@@ -20,6 +20,7 @@ const layers: Readonly<Record<string, number>> = {
   network: 1,
   'runtime-microvm': 2,
   engine: 2,
+  builder: 2,
   'docker-api': 3,
 };
 
@@ -31,6 +32,7 @@ const sideways: Readonly<Record<string, readonly string[]>> = {
   'guest-protocol': ['runtime'],
   images: ['runtime', 'store'],
   network: ['runtime'],
+  builder: ['engine'],
 };
 
 /** What `programs/*` constructs and hands to constructors. In packages only its owner, and tests, may name it as a value. */
@@ -39,6 +41,7 @@ const adapters: Readonly<Record<string, string>> = {
   HostNetworking: 'network',
   ImageStore: 'images',
   ContainerEngine: 'engine',
+  ImageBuilder: 'builder',
   createDockerApi: 'docker-api',
 };
 
