@@ -59,7 +59,7 @@ async function* directory(copying: Copying, writer: LayerWriter, { tree, node }:
   const target = Buffer.from(destination).toString('latin1');
   const there = copying.tree.find(target);
   if (there.node?.kind === 'file') throw copyFailed(copying.instruction, `cannot copy to non-directory: /${there.names.join('/')}`);
-  const { headers, path: root } = writer.directory(target, owner ?? ROOT);
+  const { headers, path: root } = writer.directory(target, ROOT);
   const existed = there.node !== undefined;
   // A directory that is made by this is as the source is; one that was there keeps its owner.
   if (existed) yield* headers;

@@ -4,7 +4,7 @@ import type { CopyInstruction } from '@berth/dockerfile';
 import { commitStep, fromCache } from './commit-step.ts';
 import { copyFiles } from './copy-files.ts';
 import { digestOf } from './digest.ts';
-import { buildFailed, buildUnsupported, copyFailed } from './faults.ts';
+import { buildFailed, buildUnsupported } from './faults.ts';
 import { asTar, fetchUrl } from './fetch-url.ts';
 import { layerOf } from './layer-writer.ts';
 import { ownerOf } from './owner.ts';
@@ -39,8 +39,8 @@ export async function copyStep(world: World, state: StageState, instruction: Cop
   const text = texts.length === 0 ? '' : createHash('sha256').update(JSON.stringify(heredocs)).digest('hex');
   const shown = texts.length === 0 ? digest : `${sources.length === 0 ? '' : `${digest} `}text:${text}`;
   const shell = (state.config.Shell ?? ['/bin/sh', '-c']).join(' ');
-  const owned = chown === undefined || chown === '' ? '' : `--chown=${chown} `;
-  const step = { createdBy: `${shell} #(nop) ${name} ${owned}${shown} in ${destination} `, alsoKey: chmod ?? '' };
+  const owned = chown === undefined || chown === '' ? '' : `--chown=${chown}`;
+  const step = { createdBy: `${shell} #(nop) ${name} ${owned}${shown} in ${instruction.destination} `, alsoKey: chmod ?? '' };
   if (fromCache(world, state, step)) return;
   const image = await treeOf(world, state.image);
   const owner = await ownerOf(chown, image);
@@ -58,7 +58,7 @@ function modeOf(text: string | undefined, name: string): number | undefined {
 
 function destinationOf({ name, destination }: CopyInstruction, state: StageState, count: number): string {
   const slash = /\/\.?$|^\.$/.test(destination);
-  if (count > 1 && !slash) throw copyFailed(name, `When using ${name} with more than one source file, the destination must be a directory and end with a /`);
+  if (count > 1 && !slash) throw buildFailed(`When using ${name} with more than one source file, the destination must be a directory and end with a /`);
   const path = posix.resolve('/', state.config.WorkingDir ?? '', destination);
   return destination.endsWith('/') && path !== '/' ? `${path}/` : slash && !path.endsWith('/') ? `${path}/` : path;
 }

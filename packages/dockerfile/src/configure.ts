@@ -34,11 +34,11 @@ export function configure(config: Configuration, instruction: Instruction): Conf
     case 'ENV':
       return { ...config, Env: withVariables(config.Env ?? [], instruction.pairs) };
     case 'LABEL':
-      return { ...config, Labels: { ...config.Labels, ...Object.fromEntries(instruction.pairs.map(([key, value = '']) => [key, value])) } };
+      return { ...config, Labels: sorted({ ...config.Labels, ...Object.fromEntries(instruction.pairs.map(([key, value = '']) => [key, value])) }) };
     case 'EXPOSE':
-      return { ...config, ExposedPorts: { ...config.ExposedPorts, ...exposedPorts(instruction.words) } };
+      return { ...config, ExposedPorts: sorted({ ...config.ExposedPorts, ...exposedPorts(instruction.words) }) };
     case 'VOLUME':
-      return { ...config, Volumes: { ...config.Volumes, ...Object.fromEntries(instruction.words.map((path) => [path, {}])) } };
+      return { ...config, Volumes: sorted({ ...config.Volumes, ...Object.fromEntries(instruction.words.map((path) => [path, {}])) }) };
     case 'HEALTHCHECK':
       return { ...config, Healthcheck: instruction.check };
     case 'ONBUILD':
@@ -52,6 +52,11 @@ export function configure(config: Configuration, instruction: Instruction): Conf
     default:
       return config;
   }
+}
+
+/** As Go writes a map. */
+function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** A name that is there already keeps its place. */

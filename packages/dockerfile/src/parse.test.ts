@@ -54,8 +54,8 @@ describe('Dockerfiles are read as Docker reads them', () => {
 
   test('what cannot be, in the words of Docker', () => {
     for (const [text, sentence] of [
-      ['', 'file with no instructions'],
-      ['# only this', 'file with no instructions'],
+      ['', 'failed to parse Dockerfile: file with no instructions'],
+      ['# only this', 'failed to parse Dockerfile: file with no instructions'],
       ['RUN x', 'dockerfile parse error line 1: no build stage in current context'],
       ['ARG x', 'no build stage in current context'],
       ['FROM a\nNONSENSE x', 'dockerfile parse error line 2: unknown instruction: NONSENSE'],

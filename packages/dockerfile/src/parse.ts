@@ -18,7 +18,7 @@ export interface ParsedDockerfile {
 /** Fault `dockerfile-invalid`, with the line it is about. */
 export function parseDockerfile(text: string): ParsedDockerfile {
   const { escape, lines } = readLines(text);
-  if (lines.length === 0) throw dockerfileInvalid('file with no instructions');
+  if (lines.length === 0) throw dockerfileInvalid('failed to parse Dockerfile: file with no instructions');
   const globals: PairsInstruction[] = [];
   const stages: { from: FromInstruction; instructions: Instruction[] }[] = [];
   for (const line of lines) {
