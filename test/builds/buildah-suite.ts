@@ -108,7 +108,7 @@ export function buildahSuite(sides: () => Sides): void {
         said,
         [
           ['==> /script <==', 'a value', 'indented', ''],
-          ['==> /two <==', '$not expanded', 'by the shell', 'done', ''],
+          ['==> /two <==', 'by the shell', 'done', ''],
           ['==> /program <==', 'by /dev/pipes/PROGRAM', ''],
           ['==> /texts/one.txt <==', 'value is put in, "so"', ''],
           ['==> /texts/three <==', 'alone', ''],
