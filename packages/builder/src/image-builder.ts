@@ -18,7 +18,7 @@ export interface ImageBuilderOptions {
   readonly nowMs?: () => number;
 }
 
-export const defaultBuildLimits: BuildLimits = { buildMs: 6 * 3600_000, contextBytes: 16 * 2 ** 30 };
+const defaultBuildLimits: BuildLimits = { buildMs: 6 * 3600_000, contextBytes: 16 * 2 ** 30 };
 
 /** Builds go on beside each other; each has an owner's name for what it needs until its end. */
 export class ImageBuilder implements Builder {

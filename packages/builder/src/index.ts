@@ -5,4 +5,4 @@
 export type * from './port.ts';
 export { BUILD_CACHE_LABEL } from './cache-volumes.ts';
 export { StepFailed } from './faults.ts';
-export { defaultBuildLimits, ImageBuilder, type ImageBuilderOptions } from './image-builder.ts';
+export { ImageBuilder, type ImageBuilderOptions } from './image-builder.ts';

@@ -28,6 +28,7 @@ describe('.dockerignore', () => {
     [['a/**'], ['a/b', 'a/b/c'], ['b', 'a']],
     [['**'], ['a', 'a/b'], []],
     [['foo\\*'], ['foo*'], ['foox']],
+    [['[\\d]1'], ['d1'], ['51']],
   ] as const) {
     test(rules.join(' '), () => {
       const all = new IgnoreRules(rules.join('\n'));

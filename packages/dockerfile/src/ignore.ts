@@ -77,13 +77,17 @@ function classEnd(pattern: string, begin: number): number {
 
 function characterClass(pattern: string, begin: number, end: number): string {
   const body = pattern.slice(begin + 1, end);
-  const inside = body.replace(/^\^/, '').replaceAll(/\\(.)|[\\\]^[&~|]/gs, (match: string, char?: string) => `\\${char ?? match}`);
+  // A letter that is escaped is that letter, and no class of its own.
+  const inside = body
+    .replace(/^\^/, '')
+    .replaceAll(/\\(.)|[\\\]^[&~|]/gs, (match: string, char?: string) =>
+      (char ?? match).match(/[\p{L}\p{N}]/u) === null ? `\\${char ?? match}` : (char ?? match),
+    );
   try {
-    new RegExp(`[${inside}]`);
+    return `(?!/)${RegExp(`[${body.startsWith('^') ? '^' : ''}${inside}]`).source}`;
   } catch {
     throw dockerfileInvalid(`illegal exclusion pattern: ${JSON.stringify(pattern)}: syntax error in pattern`);
   }
-  return `(?!/)[${body.startsWith('^') ? '^' : ''}${inside}]`;
 }
 
 const escaped = (char: string): string => char.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
