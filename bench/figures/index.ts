@@ -1,4 +1,5 @@
 import type { Figure } from '../figure.ts';
+import { build } from './build.ts';
 import { clone } from './clone.ts';
 import { daemon } from './daemon.ts';
 import { dockerCp } from './docker-cp.ts';
@@ -12,4 +13,4 @@ import { throughput } from './throughput.ts';
 import { volumes } from './volumes.ts';
 
 /** In the order in which they are measured. */
-export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, volumes, throughput, logs, idle, daemon, imageTransfer, storms];
+export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, volumes, throughput, logs, idle, daemon, imageTransfer, build, storms];

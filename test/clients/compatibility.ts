@@ -1,7 +1,7 @@
 /** Writes docs/docker-compatibility.md from the tables that requests are judged and clients are tested by. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { absentTable, configTable, hostConfigTable, type OptionRow } from '@berth/docker-api';
+import { absentTable, buildOptionTable, configTable, hostConfigTable, type OptionRow } from '@berth/docker-api';
 import type { Difference, Step } from './case.ts';
 import { cases } from './cases.ts';
 import { commands } from './commands.ts';
@@ -34,6 +34,16 @@ export function compatibilityDocument(): string {
     '`--stop-signal`, `--stop-timeout`, `-i`, `-t`, `-d`, `--network-alias`, `--ip`, `--expose`, `--domainname`) act as in Docker.',
     '',
     table(['option', 'field', 'here', 'remarks'], [...hostConfigTable, ...configTable].map(optionLine)),
+    '',
+    '## Options of `docker build`',
+    '',
+    "With the classic API (`DOCKER_BUILDKIT=0`); of BuildKit's Dockerfiles heredocs, `RUN --mount`, `--network`, `COPY --chmod` and `--link`,",
+    '`ADD --checksum` and the expansions of variables are there: see docs/design/builds.md.',
+    '',
+    table(
+      ['option', 'parameter', 'here', 'remarks'],
+      buildOptionTable.map(({ flag, parameter, treatment, note }) => [flag === '' ? '' : `\`${flag}\``, `\`${parameter}\``, treatment, note]),
+    ),
     '',
     '## Operations that are not there',
     '',
@@ -69,7 +79,8 @@ const smallPrint: readonly string[] = [
   'A restart policy regards SIGKILL and the stop signal as a stop by hand; dockerd any signal, so that there `docker kill -s HUP` switches restarts off.',
   '`docker update` of a running container is refused when its machine has no room for the limit, or its processes use more than the limit; of a stopped one it never is.',
   "Volumes: locks and inotify do not cross from one container to another, the image's content is copied into an empty volume by the first run rather than by create, and a disk (`type=block`) has no mountpoint: see docs/design/volumes.md.",
-  '`docker build` finds the classic builder announced and is told that it is not there.',
+  '`docker build` finds the classic builder announced; with `DOCKER_BUILDKIT=1`, and as `docker buildx build`, it is told what to set.',
+  'Steps of a build that run nothing have no container and no `Running in` line; stages that nothing needs are not built.',
 ];
 
 function optionLine({ flag, field, treatment, note }: OptionRow): string[] {

@@ -199,6 +199,6 @@ test('the socket is made with its mode, refused when served, removed at the end'
 
 function secondEndpoint(api: TestApi): Promise<void> {
   const quiet = () => undefined;
-  const second = createDockerApi({ engine: api.t.engine, version: '0', log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
+  const second = createDockerApi({ engine: api.t.engine, builder: api.builder, version: '0', log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
   return second.listen(api.socketPath);
 }

@@ -75,6 +75,8 @@ export class Container {
 
   /** The run in progress. */
   current: Run | undefined;
+  /** What has ended and whose machine stays until the removal: a step of a build. */
+  lingering: RunningContainer | undefined;
   /** Aborts a start in progress. */
   starting: AbortController | undefined;
   /** What the latest probes found; committed when its status or its streak changes. */

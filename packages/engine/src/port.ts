@@ -60,6 +60,11 @@ export interface ContainerDefinition {
   readonly ports: readonly PortRequest[];
   /** Remove the container when it ends (`--rm`). */
   readonly autoRemove: boolean;
+  /**
+   * A step of a build: when its process has ended, its machine stays for its files to be read, until it is removed. It does not
+   * outlive its daemon, and nothing is prepared for others like it.
+   */
+  readonly buildStep?: boolean;
   /** Networks to join at create, first the one that carries the default route. Empty with `--network none`. */
   readonly networks: readonly NetworkRequest[];
   /** The API personality's own view (Docker's Config and HostConfig), kept verbatim to give back in inspect. */
@@ -266,6 +271,8 @@ export interface Engine extends AsyncDisposable {
   /** The whole root file system as a tar. */
   exportContainer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
   commitContainer(reference: string, request: CommitRequest): Promise<Image>;
+  /** What the container has changed, as the tar of a layer. */
+  containerLayer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
 
   createExec(reference: string, request: NewExec): Promise<string>;
   exec(id: string): ExecView;

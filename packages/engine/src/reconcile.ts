@@ -70,6 +70,7 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     // What runs needs its image no more than what is stopped; only a start will fail.
     deps.log.error({ err: error, container: container.id }, "a container's image is missing");
   }
+  if (container.definition.buildStep === true) return await discard(deps, container, runtime, present);
   const wasAlive = isAlive(state.phase);
   container.log.endedRun = wasAlive || intent === 'start' ? container.run - 1 : container.run;
 
@@ -90,6 +91,15 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     await removeNow(deps, container, { volumes: intent === 'remove-volumes' || container.definition.autoRemove });
   } else if (markDue(container)) await save(deps, container, '');
   else if (state.phase === 'created') warmIfPossible(deps, container);
+}
+
+/** The build it was a step of has ended with its daemon. */
+async function discard(deps: Deps, container: Container, runtime: Runtime, present: boolean): Promise<void> {
+  if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending a step of a build');
+  await leaveNetworks(deps, container);
+  container.log.endRun(container.run);
+  if (isAlive(container.state.phase)) container.state = { ...container.state, phase: 'exited', pid: 0, exitCode: 255, error: LOST };
+  await removeNow(deps, container, { volumes: true });
 }
 
 /** Containers that start with the daemon are to be restarted, but for those that never ran. */

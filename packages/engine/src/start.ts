@@ -152,5 +152,6 @@ function specification(deps: Deps, container: Container, mounts: readonly Mount[
     networks: nics(deps, container),
     init: definition.init,
     shmBytes: definition.shmBytes,
+    ...(definition.buildStep === true ? { oneOff: true } : {}),
   };
 }

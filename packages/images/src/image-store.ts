@@ -5,6 +5,8 @@ import { releaseFreedMemory } from '@berth/sys';
 import { chooseToSave } from './archive/choose-to-save.ts';
 import { saveArchive } from './archive/save-archive.ts';
 import { loadArchive } from './archive/load-archive.ts';
+import { Builds } from './build/builds.ts';
+import { BUILD_OWNER, PASSING } from './build/port.ts';
 import { commitLayer } from './commit.ts';
 import { imageNotFound, referenceInvalid, withDiskFull } from './faults.ts';
 import { type ImportOptions, importRootfs } from './import-rootfs.ts';
@@ -13,7 +15,7 @@ import type { SquashCompression } from './layer/squash.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { CommitOptions, Image, Images, Progress } from './port.ts';
 import { familiar, parseNamed, parseReference, withDefaultTag } from './reference.ts';
-import { dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
+import { dropAncestors, dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
 import { type RegistryDeps, RegistryOperations } from './registry/registry-operations.ts';
 import type { RegistrySettings } from './registry/settings.ts';
 import { openDatabase } from './store/database.ts';
@@ -49,6 +51,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 export class ImageStore implements Images {
   readonly directory: string;
   readonly registries: RegistryOperations;
+  readonly builds: Builds;
   readonly #files: Files;
   readonly #rows: Rows;
   readonly #layers: LayerStore;
@@ -68,6 +71,7 @@ export class ImageStore implements Images {
     this.#limits = deps.limits;
     this.#now = deps.now;
     this.registries = registries;
+    this.builds = new Builds({ ...deps, unlease: (owner) => this.unlease(owner) });
   }
 
   /** Opens or makes the store and removes what an earlier process left unfinished. Faults: `store-in-use`, `disk-full`. */
@@ -93,6 +97,10 @@ export class ImageStore implements Images {
         };
         const store = new ImageStore(deps, await RegistryOperations.open(deps, options.registries ?? {}));
         await files.removeIncoming();
+        rows.transaction(() => {
+          rows.deleteLeasesBeginning(BUILD_OWNER);
+          rows.markBuildsRemoved(PASSING);
+        });
         const freedBytes = await store.collect();
         if (freedBytes > 0) options.log?.info({ freedBytes }, 'removed unfinished and unused image files');
         return store;
@@ -226,6 +234,7 @@ export class ImageStore implements Images {
       for (const id of this.#rows.imageIds()) {
         const image = this.#rows.image(id);
         if (image === undefined || used.has(id)) continue;
+        if (image.tags.length === 0 && image.hasChildren) continue;
         if (options.danglingOnly && image.tags.length > 0) continue;
         if (options.matches !== undefined && !options.matches(image)) continue;
         for (const { name, tag } of this.#rows.tags(id)) {
@@ -237,6 +246,7 @@ export class ImageStore implements Images {
           this.#rows.deleteDigest(name, digest);
         }
         dropImage(this.#rows, image, removals);
+        dropAncestors(this.#rows, image, removals, used);
       }
       return removals;
     });

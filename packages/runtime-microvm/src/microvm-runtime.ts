@@ -251,7 +251,7 @@ export class MicrovmRuntime implements Runtime {
       mark('executed');
       signal?.throwIfAborted();
       this.#options.onTrace?.({ id, source, phases });
-      this.warm({ rootfs: spec.rootfs, ...spec.limits });
+      if (spec.oneOff !== true) this.warm({ rootfs: spec.rootfs, ...spec.limits });
       return this.#hold(id, child, nics, startedAtMs, sink);
     } catch (error) {
       // Before its layer is thrown away: whether the machine had died while it waited, which is no fault of this container's.
@@ -272,7 +272,7 @@ export class MicrovmRuntime implements Runtime {
     if (running !== undefined) return held(running);
     const open = async () => (await this.#supply.take(id, recipe, () => undefined, { disks: [] })).child;
     const files = await this.#sessions.hold(id, recipe.key, () => this.#calm.during(open));
-    this.warm(request);
+    if (request.oneOff !== true) this.warm(request);
     return files;
   }
 

@@ -71,6 +71,7 @@ export interface WarmRequest {
 /** Whose files, and what its machine is like. */
 export interface FilesRequest extends WarmRequest {
   readonly id: RunningId;
+  readonly oneOff?: boolean;
 }
 
 export interface Rootfs {
@@ -103,6 +104,8 @@ export interface ContainerSpec {
   readonly init: boolean;
   /** Bytes for /dev/shm; Docker's default is 64 MiB. */
   readonly shmBytes: number;
+  /** No other container of this image is likely to be started soon: nothing is prepared for one. */
+  readonly oneOff?: boolean;
 }
 
 export interface ProcessSpec {

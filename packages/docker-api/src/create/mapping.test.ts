@@ -22,6 +22,8 @@ function imageOf(config: ImageProcessDefaults): Image {
     layers: [],
     createdAtMs: 0,
     lastTaggedAtMs: 0,
+    parentId: '',
+    hasChildren: false,
   };
 }
 

@@ -69,6 +69,14 @@ CREATE TABLE IF NOT EXISTS layer_blobs (
   repository TEXT NOT NULL,
   PRIMARY KEY (diff_id, digest, repository)
 ) STRICT;
+-- What a build made an image of, and by what: its cache.
+CREATE TABLE IF NOT EXISTS builds (
+  image_id TEXT PRIMARY KEY REFERENCES images(id) ON DELETE CASCADE,
+  -- '' when it began from nothing. The parent may be gone.
+  parent_id TEXT NOT NULL,
+  key TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS builds_by_step ON builds(parent_id, key);
 -- Finished layers of a pull that has not come to its end: kept until then, so that it can be repeated.
 CREATE TABLE IF NOT EXISTS held_layers (
   diff_id TEXT PRIMARY KEY REFERENCES layers(diff_id) ON DELETE CASCADE,

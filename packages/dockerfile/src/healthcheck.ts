@@ -1,4 +1,4 @@
-import { changeInvalid } from '../faults.ts';
+import { dockerfileInvalid } from './faults.ts';
 import { jsonWords } from './words.ts';
 
 const UNITS_NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
@@ -19,15 +19,15 @@ export function healthcheck(text: string): Record<string, unknown> {
     const field = OPTIONS[name];
     if (field !== undefined) check[field] = durationNs(value);
     else if (name === 'retries' && /^\d+$/.test(value)) check['Retries'] = Number(value);
-    else throw changeInvalid(`Unknown flag: ${name}`);
+    else throw dockerfileInvalid(`Unknown flag: ${name}`);
   }
   const [, type = '', command = ''] = /^(\S+)\s*([\s\S]*)$/.exec(rest) ?? [];
   if (type.toUpperCase() === 'NONE') {
-    if (command !== '') throw changeInvalid('HEALTHCHECK NONE takes no arguments');
+    if (command !== '') throw dockerfileInvalid('HEALTHCHECK NONE takes no arguments');
     return { Test: ['NONE'] };
   }
-  if (type.toUpperCase() !== 'CMD') throw changeInvalid(`Unknown type ${JSON.stringify(type.toUpperCase())} in HEALTHCHECK (try CMD)`);
-  if (command === '') throw changeInvalid('Missing command after HEALTHCHECK CMD');
+  if (type.toUpperCase() !== 'CMD') throw dockerfileInvalid(`Unknown type ${JSON.stringify(type.toUpperCase())} in HEALTHCHECK (try CMD)`);
+  if (command === '') throw dockerfileInvalid('Missing command after HEALTHCHECK CMD');
   const words = jsonWords(command);
   return { Test: words === undefined ? ['CMD-SHELL', command] : ['CMD', ...words], ...check };
 }
@@ -36,11 +36,11 @@ export function healthcheck(text: string): Record<string, unknown> {
 function durationNs(text: string): number {
   if (text === '0') return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)([^\d.]*)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) throw changeInvalid(`time: invalid duration ${JSON.stringify(text)}`);
+  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) throw dockerfileInvalid(`time: invalid duration ${JSON.stringify(text)}`);
   return parts.reduce((sum, [, number, unit = '']) => {
-    if (unit === '') throw changeInvalid(`time: missing unit in duration ${JSON.stringify(text)}`);
+    if (unit === '') throw dockerfileInvalid(`time: missing unit in duration ${JSON.stringify(text)}`);
     const unitNs = UNITS_NS[unit];
-    if (unitNs === undefined) throw changeInvalid(`time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`);
+    if (unitNs === undefined) throw dockerfileInvalid(`time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`);
     return sum + Number(number) * unitNs;
   }, 0);
 }
