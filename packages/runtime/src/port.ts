@@ -186,6 +186,8 @@ export interface NicSpec {
   readonly ipv6?: { readonly address: string; readonly prefix: number };
   /** Default route; absent on internal networks and on all but one. */
   readonly gateway?: string;
+  /** The same for IPv6. */
+  readonly ipv6Gateway?: string;
   readonly mtu: number;
 }
 
