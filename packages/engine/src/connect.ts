@@ -28,9 +28,10 @@ export function connectNetwork(deps: Deps, container: Container, request: Networ
         const isWayOut = wayOut(deps, container)?.endpoint === joined.endpoint;
         const nic = deps.networking.nic(network, joined.endpoint, joined.nic ?? '', isWayOut);
         await bounded(run.running.connectNetwork(nic), deps.limits.callMs, 'joining the network');
-        announceOne(deps, container, joined.endpoint);
+        announceOne(deps, container, { endpoint: joined.endpoint, links: joined.links ?? [] });
         await bounded(run.running.updateFiles(managedFiles(deps, container)), deps.limits.callMs, 'rewriting /etc/hosts');
-        if (leading === undefined && isWayOut) await movePorts(deps, container);
+        // Its default route has replaced the one there was.
+        if (isWayOut && leading?.endpoint !== joined.endpoint) await movePorts(deps, container);
       }
     } catch (error) {
       container.endpoints = before;
