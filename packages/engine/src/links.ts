@@ -48,23 +48,35 @@ export function environmentOfLinks(deps: Deps, container: Container): string[] {
     const ports = portsOf(target).map(([port, protocol]) => {
       const name = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`;
       const url = `${protocol}://${address}:${port}`;
-      return { url, lines: [`${name}=${url}`, `${name}_ADDR=${address}`, `${name}_PORT=${port}`, `${name}_PROTO=${protocol}`] };
+      return { port, protocol, name, url, lines: [`${name}=${url}`, `${name}_ADDR=${address}`, `${name}_PORT=${port}`, `${name}_PROTO=${protocol}`] };
+    });
+    // Three or more in a row are also told as a range.
+    const ranges = ports.flatMap((first, index) => {
+      const follows = (at: number) => ports[at]?.protocol === first.protocol && ports[at].port === first.port + at - index;
+      let end = index;
+      while (follows(end + 1)) end += 1;
+      const last = ports[end];
+      const isInside = index > 0 && ports[index - 1]?.protocol === first.protocol && ports[index - 1]?.port === first.port - 1;
+      if (last === undefined || isInside || end < index + 2) return [];
+      const { name } = first;
+      return [`${name}_START=${first.url}`, `${name}_PORT_START=${first.port}`, `${name}_END=${last.url}`, `${name}_PORT_END=${last.port}`];
     });
     const inherited = target.definition.env.filter((entry) => entry.includes('=') && !/^(HOME|PATH|HOSTNAME)=/.test(entry));
     return [
       `${prefix}_NAME=/${container.name}/${alias}`,
       ...ports.slice(0, 1).map(({ url }) => `${prefix}_PORT=${url}`),
       ...ports.flatMap(({ lines }) => lines),
+      ...ranges,
       ...inherited.map((entry) => `${prefix}_ENV_${entry}`),
     ];
   });
 }
 
-/** TCP first, the lowest first. */
+/** The lowest first, TCP before others. */
 function portsOf({ definition }: Container): [number, string][] {
   return (definition.exposedPorts ?? [])
     .map((key): [number, string] => [Number.parseInt(key, 10), key.split('/')[1] ?? 'tcp'])
-    .sort(([one, first], [other, second]) => (first === second ? one - other : first === 'tcp' ? -1 : 1));
+    .sort(([one, first], [other]) => one - other || (first === 'tcp' ? -1 : 1));
 }
 
 /** For name service: the alias, and a name that its container has on every network whatever it is called. */

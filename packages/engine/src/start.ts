@@ -94,7 +94,8 @@ function tellLinkers(deps: Deps, container: Container): void {
   for (const linker of linkersOf(deps, container)) {
     void linker.serial
       .run(async () => {
-        if (linker.current !== undefined) await bounded(linker.current.running.updateFiles(managedFiles(deps, linker)), deps.limits.callMs, 'rewriting /etc/hosts');
+        if (linker.current !== undefined)
+          await bounded(linker.current.running.updateFiles(managedFiles(deps, linker)), deps.limits.callMs, 'rewriting /etc/hosts');
       })
       .catch((error: unknown) => deps.log.warn({ err: error, container: linker.id }, "a linked container's new address could not be written down"));
   }

@@ -39,7 +39,12 @@ export function parseAddress(text: string): bigint | undefined {
 export function formatAddress(address: bigint): string {
   if (isV4(address)) return [24n, 16n, 8n, 0n].map((shift) => (address >> shift) & 255n).join('.');
   const groups = Array.from({ length: 8 }, (_, index) => ((address >> BigInt(112 - index * 16)) & 0xffffn).toString(16));
-  const runs = [...groups.map((group) => (group === '0' ? '0' : '-')).join('').matchAll(/00+/g)];
+  const runs = [
+    ...groups
+      .map((group) => (group === '0' ? '0' : '-'))
+      .join('')
+      .matchAll(/00+/g),
+  ];
   const longest = runs.reduce<{ at: number; length: number }>((best, run) => (run[0].length > best.length ? { at: run.index, length: run[0].length } : best), {
     at: 0,
     length: 0,

@@ -104,7 +104,13 @@ test('several containers behind one name take turns at the front', () => {
 
 test('with IPv6 a name has addresses of both kinds, and each its name', () => {
   const names = new Names();
-  const dual = { ...network('dual', '10.4.0'), pools: [{ subnet: '10.4.0.0/24', gateway: '10.4.0.1' }, { subnet: 'fd00:4::/64', gateway: 'fd00:4::1' }] };
+  const dual = {
+    ...network('dual', '10.4.0'),
+    pools: [
+      { subnet: '10.4.0.0/24', gateway: '10.4.0.1' },
+      { subnet: 'fd00:4::/64', gateway: 'fd00:4::1' },
+    ],
+  };
   names.addNetwork(dual);
   const segment = new Segment(dual);
   const endpoint = segment.allocate({ containerId: 'f'.repeat(64), names: ['six'] });

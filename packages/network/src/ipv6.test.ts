@@ -41,7 +41,11 @@ inOwnNamespace(import.meta.url, () => {
     await a.guest.serve('tcp', 80, 'six', '::');
     await a.guest.serve('udp', 53, 'datagram', '::');
     await b.guest.serve('tcp', 80, 'plain', '0.0.0.0');
-    await fixture.publish(a.endpoint, { hostPortFirst: 8080, hostPortLast: 8080 }, { protocol: 'udp', containerPort: 53, hostPortFirst: 8053, hostPortLast: 8053 });
+    await fixture.publish(
+      a.endpoint,
+      { hostPortFirst: 8080, hostPortLast: 8080 },
+      { protocol: 'udp', containerPort: 53, hostPortFirst: 8053, hostPortLast: 8053 },
+    );
     await fixture.publish(b.endpoint, { hostPortFirst: 8081, hostPortLast: 8081 });
     // The client's own address: no relay in between.
     assert.equal(await ask('tcp', 'fd99::1', 8080, world), 'six fd99::2');
@@ -122,9 +126,12 @@ s.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]), ('ff02::1',
     await fixture.networking.restore([network], [endpoint]);
     await fixture.networking.sweep([network]);
     assert.equal(await ask('tcp', 'fd00:6::1', 8080), 'six fd00:6::1', 'without the daemon having published anything yet');
-    await fixture.networking.publish(endpoint.containerId, { ipv4: endpoint.ipv4.address, ipv6: endpoint.ipv6?.address ?? '' }, [
-      { protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 8080, hostPortLast: 8080 },
-    ], publications);
+    await fixture.networking.publish(
+      endpoint.containerId,
+      { ipv4: endpoint.ipv4.address, ipv6: endpoint.ipv6?.address ?? '' },
+      [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 8080, hostPortLast: 8080 }],
+      publications,
+    );
     assert.equal(await ask('tcp', '::1', 8080), 'six fd00:6::1');
     assert.equal((await fixture.join(network, 'b')).endpoint.ipv6?.address, 'fd00:6::3');
     await fixture.networking.unpublish(endpoint.containerId);

@@ -108,7 +108,7 @@ test('what the user gives is kept, and what is wrong with it is said as the Dock
   assert.throws(() => plan([{ subnet: '10.7.0.0/16' }, { subnet: '10.7.1.0/24' }]), { code: 'subnet-overlaps' });
 });
 
-test('IPv6 beside IPv4: the subnet given, or one that is nobody else\'s', () => {
+test("IPv6 beside IPv4: the subnet given, or one that is nobody else's", () => {
   const dual = (pools: readonly Partial<AddressPool>[], existing: readonly NetworkDefinition[] = []) =>
     planNetwork('bth', request(pools, { enableIpv6: true }), existing, []);
   assert.deepEqual(dual([{ subnet: 'fd00:a::/64', range: 'fd00:a::100/120' }, { subnet: '10.9.0.0/16' }]).pools, [
@@ -121,7 +121,8 @@ test('IPv6 beside IPv4: the subnet given, or one that is nobody else\'s', () => 
   assert.throws(() => dual([{ subnet: 'fd00:a::/48' }], [dual([{ subnet: 'fd00:a:0:7::/64' }])]), { code: 'subnet-overlaps' });
   assert.throws(() => dual([{ subnet: 'fd00:a::1/64' }]), { message: 'invalid network config:\ninvalid subnet fd00:a::1/64: it should be fd00:a::/64' });
   assert.throws(() => dual([{ subnet: 'fd00:a::/64', gateway: '10.0.0.1' }]), { message: /parent subnet is an IPv6 block$/ });
-  for (const subnet of ['fe80::/64', 'ff02::/64', '::/64', '::1/128', 'fd00::/127', 'fc00::/7']) assert.throws(() => dual([{ subnet }]), { code: 'subnet-invalid' }, subnet);
+  for (const subnet of ['fe80::/64', 'ff02::/64', '::/64', '::1/128', 'fd00::/127', 'fc00::/7'])
+    assert.throws(() => dual([{ subnet }]), { code: 'subnet-invalid' }, subnet);
 });
 
 test('the default network has the bridge <prefix>0, and a network without driver has none', () => {

@@ -1,6 +1,19 @@
 import { isIPv6 } from 'node:net';
 import type { Route } from '@berth/sys';
-import { type Block, blockAround, contains, formatAddress, formatBlock, isV4, lastOf, overlaps, parseAddress, parseBlock, sizeOf, writtenPrefix } from './addresses.ts';
+import {
+  type Block,
+  blockAround,
+  contains,
+  formatAddress,
+  formatBlock,
+  isV4,
+  lastOf,
+  overlaps,
+  parseAddress,
+  parseBlock,
+  sizeOf,
+  writtenPrefix,
+} from './addresses.ts';
 import { networkFault } from './faults.ts';
 import type { AddressPool, NetworkDefinition } from './port.ts';
 

@@ -110,7 +110,12 @@ export interface Networking extends AsyncDisposable {
    * Chooses concrete host ports and publishes them; all or nothing. Faults: `port-in-use`
    * ("Bind for 0.0.0.0:8080 failed: port is already allocated"), `address-unavailable`.
    */
-  publish(containerId: string, container: ContainerAddresses, requests: readonly PortRequest[], preferred?: readonly PortPublication[]): Promise<PortPublication[]>;
+  publish(
+    containerId: string,
+    container: ContainerAddresses,
+    requests: readonly PortRequest[],
+    preferred?: readonly PortPublication[],
+  ): Promise<PortPublication[]>;
   unpublish(containerId: string): Promise<void>;
   /** Per-container name-server choices (`--dns`, `--dns-search`); asked by source address. */
   setUpstreams(endpoint: EndpointDefinition, servers: readonly string[]): void;

@@ -46,7 +46,8 @@ export class PublishedPorts {
   ): Promise<PortPublication[]> {
     const before = this.#published.get(containerId);
     if (before !== undefined) {
-      if (before.container.ipv4 === container.ipv4 && before.container.ipv6 === container.ipv6 && satisfied(requests, before.publications)) return [...before.publications];
+      if (before.container.ipv4 === container.ipv4 && before.container.ipv6 === container.ipv6 && satisfied(requests, before.publications))
+        return [...before.publications];
       await this.unpublish(containerId);
     }
     if (requests.length === 0) return [];

@@ -71,7 +71,10 @@ inOwnNamespace(import.meta.url, () => {
     await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]), { code: 'port-in-use' });
     foreign.close();
     assert.equal((await fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]))[0]?.hostPort, 9001);
-    await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]), { code: 'port-in-use', message: 'all ports are allocated' });
+    await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]), {
+      code: 'port-in-use',
+      message: 'all ports are allocated',
+    });
     await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(0, 70_000)]), { code: 'port-invalid' });
   });
 

@@ -36,7 +36,17 @@ export const setNames = [
 export type SetName = (typeof setNames)[number];
 
 /** Named counters of what the rules refuse; the reason of a drop can be read from them. */
-const counterNames = ['drop_link_local', 'drop_loopback', 'drop_spoofed', 'drop_internal', 'drop_isolation', 'drop_inbound', 'drop_host', 'drop_ipv6', 'drop_router'] as const;
+const counterNames = [
+  'drop_link_local',
+  'drop_loopback',
+  'drop_spoofed',
+  'drop_internal',
+  'drop_isolation',
+  'drop_inbound',
+  'drop_host',
+  'drop_ipv6',
+  'drop_router',
+] as const;
 
 export function ruleset(table: string): string {
   const chains = ['prerouting_filter', 'prerouting_nat', 'output_nat', 'postrouting_nat', 'input_filter', 'forward_filter', 'from_segment', 'to_segment'];

@@ -140,7 +140,11 @@ export function elementsOf(network: NetworkDefinition): Element[] {
       const subnet = parseBlock(pool.subnet);
       if (subnet === undefined) return [];
       const own = { key: `${bridge} . ${pool.subnet}` };
-      if (!isV4(subnet.base)) return [{ set: 'bridges6', key: bridge }, { set: 'segments6', ...own }];
+      if (!isV4(subnet.base))
+        return [
+          { set: 'bridges6', key: bridge },
+          { set: 'segments6', ...own },
+        ];
       return [
         { set: 'segments', ...own },
         { set: 'gateways', key: `${bridge} . ${pool.gateway}` },

@@ -1,11 +1,4 @@
-import {
-  connectNetworkSchema,
-  createNetworkSchema,
-  disconnectNetworkSchema,
-  Filters,
-  invalidFilter,
-  matchesName,
-} from '@berth/docker-wire';
+import { connectNetworkSchema, createNetworkSchema, disconnectNetworkSchema, Filters, invalidFilter, matchesName } from '@berth/docker-wire';
 import { Fault } from '@berth/kit';
 import type { NetworkView } from '@berth/engine';
 import type { FastifyInstance, FastifyRequest } from 'fastify';

@@ -40,7 +40,8 @@ const options: Readonly<Record<string, Check>> = {
     if (Number(value) < 68 || Number(value) > 65_535) throw invalid('mtu-invalid', `invalid MTU: ${value}: it must be a number from 68 to 65535`);
   },
   'com.docker.network.container_iface_prefix': (value, name) => {
-    if (!/^[a-z][a-z0-9_]{0,11}$/i.test(value) || value === 'lo') throw invalid('option-invalid', `invalid ${name}: ${value}: links of containers cannot be called so`);
+    if (!/^[a-z][a-z0-9_]{0,11}$/i.test(value) || value === 'lo')
+      throw invalid('option-invalid', `invalid ${name}: ${value}: links of containers cannot be called so`);
   },
 };
 

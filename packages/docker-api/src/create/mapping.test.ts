@@ -115,9 +115,15 @@ test('networks: the mode first, wishes by name, none and what a machine cannot h
 });
 
 test('modes that share a network stack: what is wrong first, then why not, and what instead', () => {
-  assert.throws(() => host({ NetworkMode: 'host' }), { kind: 'unsupported', message: /^--network host is not possible with Berth: .*-p, .*-P;.*host-gateway$/ });
-  assert.throws(() => host({ NetworkMode: 'container:db' }), { kind: 'unsupported', message: /^--network container:db is not possible with Berth: db is .*one network/ });
-  assert.throws(() => host({ NetworkMode: 'container:x' }), { kind: 'not-found', message: 'No such container: x' });
+  assert.throws(() => host({ NetworkMode: 'host' }), {
+    kind: 'unsupported',
+    message: /^--network host is not possible with Berth: .*-p, .*-P;.*host-gateway$/,
+  });
+  assert.throws(() => host({ NetworkMode: 'container:db' }), {
+    kind: 'unsupported',
+    message: /^--network container:db is not possible with Berth: db is .*one network/,
+  });
+  assert.throws(() => host({ NetworkMode: 'container:x' }), { kind: 'invalid', message: 'No such container: x' });
   const conflicts: [Record<string, unknown>, string][] = [
     [{ NetworkMode: 'container:db', PortBindings: { '80/tcp': [] } }, 'port publishing and the container type network mode'],
     [{ NetworkMode: 'container:db', PublishAllPorts: true }, 'port publishing and the container type network mode'],
@@ -139,7 +145,10 @@ test('links: on the default network of containers that are there, elsewhere of t
   ]);
   assert.throws(() => host({ Links: ['nosuch:a'] }), { kind: 'invalid', message: 'could not get container for nosuch: No such container: nosuch' });
   assert.throws(() => host({ Links: ['a:b:c'] }), { message: 'bad format for links: a:b:c' });
-  const elsewhere = map({ HostConfig: { NetworkMode: 'n1', Links: ['later:l'] }, NetworkingConfig: { EndpointsConfig: { n1: { Links: ['later:l'], GwPriority: 5 } } } });
+  const elsewhere = map({
+    HostConfig: { NetworkMode: 'n1', Links: ['later:l'] },
+    NetworkingConfig: { EndpointsConfig: { n1: { Links: ['later:l'], GwPriority: 5 } } },
+  });
   assert.equal(elsewhere.links, undefined);
   assert.deepEqual(elsewhere.networks, [{ network: 'n1', aliases: [], links: [{ container: 'later', alias: 'l' }], gatewayPriority: 5 }]);
 });

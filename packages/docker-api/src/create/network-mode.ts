@@ -1,5 +1,6 @@
 import type { CreateContainerRequest, HostConfigRequest } from '@berth/docker-wire';
 import type { Engine } from '@berth/engine';
+import { isFault } from '@berth/kit';
 import { cannotBe, invalid } from '../faults.ts';
 
 /**
@@ -25,11 +26,21 @@ export function checkMode(request: CreateContainerRequest, host: HostConfigReque
   if (request.MacAddress !== '') throw conflict('mac-address and the network mode');
   if (Object.keys(host.PortBindings).length > 0 || host.PublishAllPorts) throw conflict('port publishing and the container type network mode');
   if (Object.keys(request.ExposedPorts).length > 0) throw conflict('port exposing and the container type network mode');
-  const other = engine.container(reference).definition.name;
+  const other = nameOf(reference, engine);
   throw cannotBe(
     `--network ${mode}`,
     `${other} is a virtual machine with a network stack of its own, which cannot be shared with a second one. Put both on one network of your own (docker network create), where each reaches the other under its name`,
   );
+}
+
+/** Not found is said as a bad request: to a client, a create that finds nothing means that the image is missing. */
+function nameOf(reference: string, engine: Engine): string {
+  try {
+    return engine.container(reference).definition.name;
+  } catch (error) {
+    if (isFault(error, 'container-not-found')) throw invalid('mode-container', error.message);
+    throw error;
+  }
 }
 
 function conflict(what: string): Error {

@@ -49,7 +49,10 @@ function checkedDriver(wanted: string): string {
     throw new Fault('unavailable', 'no-swarm', sentence);
   }
   if (driver === 'macvlan' || driver === 'ipvlan') {
-    throw cannotBe(`The network driver ${driver}`, "it would put containers on a link of the host's, past the firewall between networks; the driver bridge is there");
+    throw cannotBe(
+      `The network driver ${driver}`,
+      "it would put containers on a link of the host's, past the firewall between networks; the driver bridge is there",
+    );
   }
   if (driver !== 'bridge') throw new Fault('not-found', 'driver-unknown', `plugin "${driver}" not found`);
   return driver;

@@ -1,5 +1,14 @@
 import { Fault, newId } from '@berth/kit';
-import type { AddressPool, ContainerAddresses, EndpointDefinition, EndpointRequest, NetworkDefinition, Networking, PortPublication, PortRequest } from '@berth/network';
+import type {
+  AddressPool,
+  ContainerAddresses,
+  EndpointDefinition,
+  EndpointRequest,
+  NetworkDefinition,
+  Networking,
+  PortPublication,
+  PortRequest,
+} from '@berth/network';
 import type { NicSpec } from '@berth/runtime';
 
 /** Networking without effects: books of addresses, names and ports, which tests can look into. */
