@@ -114,6 +114,20 @@ s.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]), ('ff02::1',
     assert.ok((await dropped('drop_router')) > routers);
   });
 
+  test('a firewall of the host that drops IPv6 by default does not cut containers off', async () => {
+    await using world = await outside();
+    await run('ip6tables', ['-P', 'FORWARD', 'DROP']);
+    try {
+      await using fixture = await Fixture.open();
+      const { guest } = await fixture.join(await fixture.create('six', dual('fd00:6::/64')), 'a');
+      await serve(world, 'tcp', 80, 'world', '::');
+      assert.equal(await guest.ask('tcp', 'fd99::2', 80), 'world fd99::1');
+    } finally {
+      assert.doesNotMatch((await run('ip6tables', ['-S'])).stdout, /berth/);
+      await run('ip6tables', ['-P', 'FORWARD', 'ACCEPT']);
+    }
+  });
+
   test('a new daemon finds it all again', async () => {
     await using fixture = await Fixture.open();
     const network = await fixture.create('six', dual('fd00:6::/64'));

@@ -2,7 +2,7 @@ import type { HostConfigRequest } from '@berth/docker-wire';
 import type { Engine, Link } from '@berth/engine';
 import { isFault } from '@berth/kit';
 import { invalid } from '../faults.ts';
-import { modeNetwork } from './networks.ts';
+import { modeNetwork } from './network-mode.ts';
 
 /** `container:alias`, or `container` alone, which is then its alias too. Fault in Docker's words. */
 export function parseLink(text: string): Link {

@@ -3,6 +3,11 @@ import type { Engine } from '@berth/engine';
 import { isFault } from '@berth/kit';
 import { cannotBe, invalid } from '../faults.ts';
 
+/** The name a mode means: '' and `default` are the network every container joins unless told otherwise. */
+export function modeNetwork(mode: string): string {
+  return mode === '' || mode === 'default' ? 'bridge' : mode;
+}
+
 /**
  * The modes that share somebody's network stack. What is wrong with the request is said first, in Docker's words and as
  * Docker would have said it; then that there is no such mode here, and the way to what is wanted.

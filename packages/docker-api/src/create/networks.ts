@@ -5,11 +5,7 @@ import type { NetworkRequest } from '@berth/engine';
 import type { PortRequest } from '@berth/network';
 import { invalid, notYet } from '../faults.ts';
 import { parseLink } from './links.ts';
-
-/** The name a mode means: '' and `default` are the network every container joins unless told otherwise. */
-export function modeNetwork(mode: string): string {
-  return mode === '' || mode === 'default' ? 'bridge' : mode;
-}
+import { modeNetwork } from './network-mode.ts';
 
 /** Networks to join, the one of `NetworkMode` first. Faults: those of `checkMode`, and Docker's sentences for what an endpoint cannot have. */
 export function networksFor(request: CreateContainerRequest, host: HostConfigRequest, minor: number): NetworkRequest[] {
