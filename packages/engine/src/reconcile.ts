@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Runtime } from '@berth/runtime';
 import { bounded } from './bounded.ts';
+import { settleNetworks } from './connect.ts';
 import { Container, logPath, unsupervised } from './container.ts';
 import { warm } from './create.ts';
 import type { Deps } from './deps.ts';
@@ -156,6 +157,11 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime, intent:
   // The row says what is wanted; killed between the two, the process may be in the other state.
   if (wasPaused) await bounded(running.pause(), deps.limits.callMs, 'freezing').catch(() => undefined);
   else await bounded(running.unpause(), deps.limits.callMs, 'thawing').catch(() => undefined);
+  if (intent === 'networks') {
+    await settleNetworks(deps, container, running).catch((error: unknown) =>
+      deps.log.error({ err: error, container: container.id }, 'the networks of a container could not be made those of its row; its next start has them'),
+    );
+  }
   if (intent === 'update') {
     await bounded(running.updateLimits(limitsOf(container.definition)), deps.limits.callMs, 'changing the limits').catch((error: unknown) =>
       deps.log.error({ err: error, container: container.id }, 'new limits did not reach a container; its next start has them'),

@@ -41,6 +41,12 @@ export class Registry {
     throw execNotFound(id);
   }
 
+  /** Whether nobody is meant by it. */
+  isAbsent(reference: string): boolean {
+    const bare = reference.startsWith('/') ? reference.slice(1) : reference;
+    return !this.#names.has(bare) && !this.all().some((container) => bare !== '' && container.id.startsWith(bare));
+  }
+
   takeName(name: string, id: string): void {
     const owner = this.#names.get(name);
     if (owner !== undefined && owner !== id) throw nameInUse(name, owner);

@@ -8,6 +8,7 @@ import { active, allocateAll, announce, managedFiles, nics, publish } from './en
 import { alreadyStarted, startAborted, startPaused, startRemoving } from './faults.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { next } from './lifecycle.ts';
+import { checkLinks, environmentOfLinks, linkersOf } from './links.ts';
 import { removeNow } from './remove.ts';
 import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
@@ -46,6 +47,7 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     announce(deps, container);
     container.publications = await publishPorts(deps, container);
     const mounts = await runtimeMounts(deps, container);
+    checkLinks(deps, container);
     starting.signal.throwIfAborted();
     // No limit here: in a crowd most of a start is waiting for one's turn. The runtime limits each thing it does.
     const { signal } = starting;
@@ -66,6 +68,7 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     else saveSoon(deps, container, number);
     emitMounts(deps, container, 'mount');
     emitContainer(deps, container, 'start');
+    tellLinkers(deps, container);
   } catch (error) {
     if (container.current?.number === number) {
       // The process runs but could not be written down: it must not run unseen.
@@ -85,6 +88,18 @@ function saveSoon(deps: Deps, container: Container, number: number): void {
       if (container.current?.number === number && !deps.closing.aborted) await save(deps, container, '');
     })
     .catch((error: unknown) => deps.log.error({ err: error, container: container.id }, 'a start could not be written down'));
+}
+
+/** Those that run with a link to it learn its address, in their own queues: nobody waits for that. */
+function tellLinkers(deps: Deps, container: Container): void {
+  for (const linker of linkersOf(deps, container)) {
+    void linker.serial
+      .run(async () => {
+        if (linker.current !== undefined)
+          await bounded(linker.current.running.updateFiles(managedFiles(deps, linker)), deps.limits.callMs, 'rewriting /etc/hosts');
+      })
+      .catch((error: unknown) => deps.log.warn({ err: error, container: linker.id }, "a linked container's new address could not be written down"));
+  }
 }
 
 /** Gives back what a start took; the container is as before, but for the failure. */
@@ -133,7 +148,7 @@ function specification(deps: Deps, container: Container, mounts: readonly Mount[
     readonlyRootfs: definition.readonlyRootfs,
     process: {
       args: definition.args,
-      env: definition.env,
+      env: [...definition.env, ...environmentOfLinks(deps, container)],
       cwd: definition.cwd,
       user: definition.user,
       additionalGroups: definition.additionalGroups,

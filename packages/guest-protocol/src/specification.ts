@@ -26,12 +26,11 @@ export function writeLimits(body: BodyWriter, limits: Limits): void {
 
 export function writeNic(body: BodyWriter, nic: NicSpec): void {
   const none = Buffer.alloc(0);
-  const gateway = nic.gateway;
   body.string(nic.name).bytes(nic.mac === '' ? none : macBytes(nic.mac));
   body.bytes(nic.ipv4.address === '' ? none : ipv4Bytes(nic.ipv4.address)).u8(nic.ipv4.prefix);
   body.bytes(nic.ipv6 === undefined ? none : ipv6Bytes(nic.ipv6.address)).u8(nic.ipv6?.prefix ?? 0);
-  body.bytes(gateway === undefined || gateway.includes(':') ? none : ipv4Bytes(gateway));
-  body.bytes(gateway?.includes(':') ? ipv6Bytes(gateway) : none);
+  body.bytes(nic.gateway === undefined ? none : ipv4Bytes(nic.gateway));
+  body.bytes(nic.ipv6Gateway === undefined ? none : ipv6Bytes(nic.ipv6Gateway));
   body.u32(nic.mtu);
 }
 

@@ -190,6 +190,8 @@ export interface NicSpec {
   readonly ipv6?: { readonly address: string; readonly prefix: number };
   /** Default route; absent on internal networks and on all but one. */
   readonly gateway?: string;
+  /** The same for IPv6. */
+  readonly ipv6Gateway?: string;
   readonly mtu: number;
 }
 
@@ -221,7 +223,11 @@ export interface RunningContainer {
   exec(spec: ProcessSpec, sink: ExecSink, options?: { signal?: AbortSignal }): Promise<RunningExec>;
   processes(): Promise<ProcessRow[]>;
   statistics(): Promise<Statistics>;
+  /** Networks that it is on, or half on: a daemon may have died while one was joined or left. */
+  networkIds(): readonly string[];
+  /** Also for a network that it is on already, whose settings are then those given. */
   connectNetwork(nic: NicSpec): Promise<void>;
+  /** A network that it is not on is passed over. */
   disconnectNetwork(networkId: string): Promise<void>;
   /** Rewrites the managed files (a container joined or left a network). */
   updateFiles(files: Partial<ContainerSpec['files']>): Promise<void>;
