@@ -13,6 +13,7 @@ import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
 import { limitsOf } from './update.ts';
 import { runtimeMounts } from './volumes/mounts.ts';
+import { doorOf } from './volumes/sockets.ts';
 
 /**
  * Starts a new run. When it resolves the process has been executed; when it rejects nothing is left of the attempt but its
@@ -48,7 +49,10 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     const mounts = await runtimeMounts(deps, container);
     starting.signal.throwIfAborted();
     const limit = AbortSignal.any([starting.signal, AbortSignal.timeout(deps.limits.startMs)]);
-    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), { signal: limit });
+    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), {
+      signal: limit,
+      door: doorOf(deps, container),
+    });
     container.state = {
       phase: 'running',
       pid: running.pid,
