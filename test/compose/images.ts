@@ -7,6 +7,8 @@ import { run } from '@berth/sys';
 import type { DockerCli } from '../oracle/index.ts';
 
 const cache = '/var/cache/berth-test';
+/** What only the installation needed. */
+const needless = ['usr/share/perl', 'usr/lib/x86_64-linux-gnu/perl', 'usr/lib/x86_64-linux-gnu/gconv', 'usr/lib/x86_64-linux-gnu/libperl.so*'];
 
 /** An image as `docker import` makes it from Debian packages. */
 export interface DebianImage {
@@ -47,15 +49,19 @@ export const pythonImage: DebianImage = {
   changes: ['CMD ["python3"]', 'ENV PYTHONUNBUFFERED=1'],
 };
 
-/** A tar of the image's root, made from the machine's own apt sources the first time and kept. Gives its path. */
-export async function rootTar(image: DebianImage): Promise<string> {
-  const hook = image.entrypoint === undefined ? [] : entrypointHook(fileURLToPath(new URL(`images/${image.entrypoint}`, import.meta.url)));
+/** Where a tar of the image's root is kept; by what it was made from. */
+export function rootTarPath(image: DebianImage): string {
   const script = image.entrypoint === undefined ? '' : readFileSync(new URL(`images/${image.entrypoint}`, import.meta.url), 'utf8');
   const key = createHash('sha256')
-    .update(JSON.stringify([image.packages, image.excludes, script]))
+    .update(JSON.stringify([image.packages, image.excludes, needless, script]))
     .digest('hex')
     .slice(0, 8);
-  const path = `${cache}/${image.name.replace(/\W/g, '-')}-${key}.tar`;
+  return `${cache}/${image.name.replace(/\W/g, '-')}-${key}.tar`;
+}
+
+/** The tar, made from the machine's own apt sources the first time. Gives its path. */
+export async function rootTar(image: DebianImage): Promise<string> {
+  const path = rootTarPath(image);
   if (existsSync(path)) return path;
   await mkdir(dirname(path), { recursive: true });
   const partial = `${path}.${process.pid}`;
@@ -66,7 +72,8 @@ export async function rootTar(image: DebianImage): Promise<string> {
       '--variant=essential',
       `--include=${image.packages.join(',')}`,
       ...excludes.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
-      ...hook,
+      `--customize-hook=cd "$1" && rm -rf ${needless.join(' ')}`,
+      ...(image.entrypoint === undefined ? [] : entrypointHook(fileURLToPath(new URL(`images/${image.entrypoint}`, import.meta.url)))),
       '--dpkgopt=force-unsafe-io',
       '--format=tar',
       'bookworm',
