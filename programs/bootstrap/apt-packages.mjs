@@ -25,6 +25,8 @@ export const TEST_PACKAGES = [
   { name: 'docker-registry', why: 'a real registry to pull from and push to' },
   { name: 'skopeo', why: 'a second client of what was pushed' },
   { name: 'openssl', why: 'certificates of an authority of one’s own' },
+  { name: 'docker-compose', why: 'Compose as a client: 1.29 on Debian 12, v2 where that is the package' },
+  { name: 'python3-docker', why: 'another library as a client' },
   { name: 'iptables', why: 'a host whose own firewall drops what nobody allowed' },
 ];
 

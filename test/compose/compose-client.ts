@@ -30,7 +30,7 @@ export class Compose {
     this.#folder = folder;
   }
 
-  run(args: readonly string[], { env = {}, limitMs = 120_000 }: { env?: Record<string, string>; limitMs?: number } = {}): Promise<Done> {
+  run(args: readonly string[], { env = {}, limitMs = 300_000 }: { env?: Record<string, string>; limitMs?: number } = {}): Promise<Done> {
     return new Promise((resolve, reject) => {
       const child = spawn(this.#command, args, {
         cwd: this.#folder,
@@ -83,7 +83,10 @@ export async function composeV2(): Promise<string | undefined> {
     const uri = targets.stdout.split('\n')[0] ?? '';
     if (uri === '') return undefined;
     for (const name of ['lists/partial', 'cache/archives/partial']) await mkdir(join(folder, name), { recursive: true });
-    await writeFile(join(folder, 'later.sources'), `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: main\n${existsSync(keyring) ? `Signed-By: ${keyring}\n` : ''}`);
+    await writeFile(
+      join(folder, 'later.sources'),
+      `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: main\n${existsSync(keyring) ? `Signed-By: ${keyring}\n` : ''}`,
+    );
     const apart = [
       `Dir::Etc::sourcelist=${folder}/later.sources`,
       'Dir::Etc::sourceparts=/dev/null',

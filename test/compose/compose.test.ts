@@ -45,10 +45,7 @@ describe('a web application with PostgreSQL and Redis, by Compose', { timeout: 4
     const port = await side.port();
     for (let n = 1; n <= 5; n++) assert.equal(await side.ask(port, '/notes', `note ${n}`), n);
     const rows = (await compose.ok(['ps', '--format', 'json'])).split('\n').map((line) => JSON.parse(line) as { Service: string; Health: string });
-    assert.deepEqual(
-      rows.map((row) => `${row.Service} ${row.Health}`).sort(),
-      ['cache healthy', 'db healthy', 'web '],
-    );
+    assert.deepEqual(rows.map((row) => `${row.Service} ${row.Health}`).sort(), ['cache healthy', 'db healthy', 'web ']);
     const [db] = await side.ids('db');
 
     // In the middle of writing.

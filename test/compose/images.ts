@@ -32,7 +32,6 @@ export const postgresImage: DebianImage = {
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin PGDATA=/var/lib/postgresql/data',
     'VOLUME /var/lib/postgresql/data',
     'EXPOSE 5432',
-    'STOPSIGNAL SIGINT',
   ],
 };
 

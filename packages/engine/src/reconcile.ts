@@ -119,7 +119,11 @@ function warmIfPossible(deps: Deps, container: Container): void {
 async function adopt(deps: Deps, container: Container, runtime: Runtime, intent: Intent): Promise<boolean> {
   const { log, run, state } = container;
   log.retain();
-  const running = await bounded(runtime.adopt(container.id, log.sink(run), { door: doorOf(deps, container) }), deps.limits.startMs, 'taking up the container').catch((error: unknown) => {
+  const running = await bounded(
+    runtime.adopt(container.id, log.sink(run), { door: doorOf(deps, container) }),
+    deps.limits.startMs,
+    'taking up the container',
+  ).catch((error: unknown) => {
     deps.log.warn({ err: error, container: container.id }, 'a container could not be taken up');
     return undefined;
   });

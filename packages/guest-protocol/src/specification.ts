@@ -50,7 +50,11 @@ function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void 
     }
     if (mount.type === 'socket') {
       const { mode, owner, group } = mount;
-      body.strings([]).string(`${mode.toString(8)}:${owner}:${group}`).u32(0).u8(mount.readonly ? 1 : 0);
+      body
+        .strings([])
+        .string(`${mode.toString(8)}:${owner}:${group}`)
+        .u32(0)
+        .u8(mount.readonly ? 1 : 0);
       return;
     }
     body.strings([]).string(mount.type === 'share' ? name : mount.subpath);

@@ -3,7 +3,18 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isFault } from '@berth/kit';
-import type { ContainerFiles, ContainerSpec, FilesRequest, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, SocketDoor, WarmRequest } from '@berth/runtime';
+import type {
+  ContainerFiles,
+  ContainerSpec,
+  FilesRequest,
+  OutputSink,
+  RunningContainer,
+  RunningId,
+  Runtime,
+  RuntimeFacts,
+  SocketDoor,
+  WarmRequest,
+} from '@berth/runtime';
 import { findProcesses, hostMemory } from '@berth/sys';
 import { disksOf } from '@berth/runtime';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
