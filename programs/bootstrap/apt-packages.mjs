@@ -26,6 +26,8 @@ export const TEST_PACKAGES = [
   { name: 'skopeo', why: 'a second client of what was pushed' },
   { name: 'buildah', why: 'a second builder, which knows what dockerd’s classic one does not' },
   { name: 'openssl', why: 'certificates of an authority of one’s own' },
+  { name: 'docker-compose', why: 'Compose as a client: 1.29 on Debian 12, v2 where that is the package' },
+  { name: 'python3-docker', why: 'another library as a client' },
   { name: 'iptables', why: 'a host whose own firewall drops what nobody allowed' },
 ];
 

@@ -3,19 +3,18 @@ import { cpus, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { newId } from '@berth/kit';
 import type { Image, Images } from '@berth/images';
-import type { Networking } from '@berth/network';
-import type { FileChange, ProcessRow, Runtime, Statistics, TerminalSize } from '@berth/runtime';
-import type { Store } from '@berth/store';
+import type { FileChange, ProcessRow, Statistics, TerminalSize } from '@berth/runtime';
 import { attach } from './attach.ts';
 import { bounded, endsWithin } from './bounded.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import { commitContainer } from './commit.ts';
 import { connectNetwork, disconnectNetwork } from './connect.ts';
 import { logPath, type Run } from './container.ts';
 import { createContainer } from './create.ts';
-import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog } from './deps.ts';
+import { defaultLimits, runtimeOf, type Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
+import type { ContainerEngineOptions } from './engine-options.ts';
 import { createExec } from './exec.ts';
 import { attachPaused, endpointNotFound, engineClosed, isRestarting, logsUnreadable, notRunning } from './faults.ts';
 import { containerChanges, containerLayer, exportContainer, readArchive, statPath, writeArchive } from './files.ts';
@@ -67,24 +66,6 @@ import type { Waited } from './waits.ts';
 const CLOSE_LIMIT_MS = 10_000;
 const RESTARTS_AT_ONCE = 4;
 
-export interface ContainerEngineOptions {
-  /** The VCH's name: `default`. */
-  readonly name: string;
-  readonly version: string;
-  /** These are the caller's: the engine uses them and doesn't close them. */
-  readonly store: Store;
-  readonly images: Images;
-  readonly networking: Networking;
-  readonly runtimes: readonly Runtime[];
-  /** Name of the runtime of containers that ask for none. */
-  readonly defaultRuntime: string;
-  /** Where logs are kept (`logs/ID.log`). */
-  readonly stateDirectory: string;
-  readonly log: EngineLog;
-  readonly clock?: Clock;
-  readonly limits?: Partial<EngineLimits>;
-}
-
 /** The engine over real rows, runtimes and networks. Each method hands over to the file that has its idea. */
 export class ContainerEngine implements Engine {
   readonly images: Images;
@@ -121,6 +102,7 @@ export class ContainerEngine implements Engine {
       log: options.log,
       limits: { ...defaultLimits, ...options.limits },
       stateDirectory: options.stateDirectory,
+      endpoint: options.endpoint,
       restarts: new Lanes(RESTARTS_AT_ONCE),
       restartLater: (container, delayMs) => scheduleRestart(this.#deps, container, delayMs),
       closing: this.#closing.signal,

@@ -18,7 +18,7 @@ export async function createContainer(deps: Deps, request: NewContainer): Promis
   const name = takeName(deps, id, request.name);
   const hostname = request.hostname === '' ? shortId(id) : request.hostname;
   const { mounts, unsettled } = await (async () => {
-    await checkBinds(request.mounts);
+    await checkBinds(deps, request.mounts);
     return await deps.volumes.acquire(id, request.mounts);
   })().catch((error: unknown) => {
     deps.registry.freeName(name, id);

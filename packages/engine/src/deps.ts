@@ -46,6 +46,8 @@ export interface Deps {
   readonly log: EngineLog;
   readonly limits: EngineLimits;
   readonly stateDirectory: string;
+  /** The socket at which this engine is served to Docker's clients. */
+  readonly endpoint: string | undefined;
   /** Restarts by policy go through here: a fleet of them must not take the machine from those who wait for an answer. */
   readonly restarts: Lanes;
   /** Starts a container, whose row says that it is `restarting`, after a while. Here because starts and exits lead to each other. */

@@ -135,12 +135,6 @@ export const bindSourceUnmade = (path: string, cause: unknown) =>
   new Fault('invalid', 'bind-source-unmade', `error while creating mount source path '${path}': ${cause instanceof Error ? cause.message : String(cause)}`, {
     cause,
   });
-export const bindSourceSocket = (path: string) =>
-  new Fault(
-    'unsupported',
-    'bind-source-socket',
-    `${path} is a socket of the host, which cannot be reached from a virtual machine: connect to the service over the network instead`,
-  );
 
 export const rowUnreadable = (what: string, cause: unknown) =>
   new Fault(

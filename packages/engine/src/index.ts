@@ -6,6 +6,7 @@ export type * from './port.ts';
 export type { HealthCheck, HealthState, ProbeResult } from './health-state.ts';
 export type { RestartPolicy } from './restart-policy.ts';
 export type { LogSettings } from './log/limits.ts';
-export { ContainerEngine, type ContainerEngineOptions } from './container-engine.ts';
+export { ContainerEngine } from './container-engine.ts';
+export type { ContainerEngineOptions } from './engine-options.ts';
 export type { EngineLimits, EngineLog } from './deps.ts';
 export { systemClock, type Clock } from './clock.ts';

@@ -15,6 +15,7 @@ import { beginRun, leaveNetworks } from './run.ts';
 import { save } from './save.ts';
 import { limitsOf } from './update.ts';
 import { holdDisks } from './volumes/mounts.ts';
+import { doorOf } from './volumes/sockets.ts';
 
 const AT_ONCE = 8;
 const LOST = 'the container was lost while the daemon was not running';
@@ -129,7 +130,11 @@ function warmIfPossible(deps: Deps, container: Container): void {
 async function adopt(deps: Deps, container: Container, runtime: Runtime, intent: Intent): Promise<boolean> {
   const { log, run, state } = container;
   log.retain();
-  const running = await bounded(runtime.adopt(container.id, log.sink(run)), deps.limits.startMs, 'taking up the container').catch((error: unknown) => {
+  const running = await bounded(
+    runtime.adopt(container.id, log.sink(run), { door: doorOf(deps, container) }),
+    deps.limits.startMs,
+    'taking up the container',
+  ).catch((error: unknown) => {
     deps.log.warn({ err: error, container: container.id }, 'a container could not be taken up');
     return undefined;
   });

@@ -14,6 +14,7 @@ import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
 import { limitsOf } from './update.ts';
 import { runtimeMounts } from './volumes/mounts.ts';
+import { doorOf } from './volumes/sockets.ts';
 
 /**
  * Starts a new run. When it resolves the process has been executed; when it rejects nothing is left of the attempt but its
@@ -50,8 +51,10 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     checkLinks(deps, container);
     starting.signal.throwIfAborted();
     // No limit here: in a crowd most of a start is waiting for one's turn. The runtime limits each thing it does.
-    const { signal } = starting;
-    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), { signal });
+    const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), {
+      signal: starting.signal,
+      door: doorOf(deps, container),
+    });
     container.state = {
       phase: 'running',
       pid: running.pid,

@@ -9,6 +9,7 @@ import type {
   ProcessRow,
   ProcessSpec,
   RunningExec,
+  SocketDoor,
   Statistics,
   TerminalSize,
 } from '@berth/runtime';
@@ -19,6 +20,7 @@ import { GuestFiles, writeFilesRequest } from './files.ts';
 import { Line } from './line.ts';
 import { toAgent, toHost } from './messages.ts';
 import type { AgentState, BlockDevice, GuestAgent, NetworkDevice } from './port.ts';
+import { Relay } from './relay.ts';
 import { readProcesses, readStatistics } from './reports.ts';
 import { encodeStart, writeLimits, writeNic, writeProcess } from './specification.ts';
 import { StdinStream } from './stdin.ts';
@@ -41,6 +43,7 @@ export class GuestConnection implements GuestAgent {
   readonly files = new GuestFiles((request, sink) => this.#execute(toAgent.files, (body) => writeFilesRequest(body, request), sink));
   readonly #line: Line;
   readonly #stdin: StdinStream;
+  readonly #relay: Relay;
   readonly #execs = new Map<number, Execution>();
   #nextExec = 1;
   #journalWaiting = 0;
@@ -53,6 +56,7 @@ export class GuestConnection implements GuestAgent {
     });
     this.#line = new Line(stream, (type, id, body) => this.#onMessage(type, id, body));
     this.#stdin = new StdinStream(this.#line, 0);
+    this.#relay = new Relay(this.#line);
   }
 
   get closed(): Promise<void> {
@@ -107,6 +111,10 @@ export class GuestConnection implements GuestAgent {
       () => this.#line.end(),
     );
     this.#line.tell(toAgent.follow, 0, new BodyWriter().u64(sink.position).done());
+  }
+
+  serveSockets(door: SocketDoor): void {
+    this.#relay.serve(door);
   }
 
   writeStdin(data: Buffer): Promise<void> {
@@ -229,6 +237,8 @@ export class GuestConnection implements GuestAgent {
         else this.#execs.get(id)?.stdin.onCredit(bytes);
         break;
       }
+      default:
+        this.#relay.onMessage(type, id, body);
     }
   }
 }

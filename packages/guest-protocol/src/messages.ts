@@ -25,6 +25,9 @@ export const toAgent = {
   updateLimits: 0x16,
   shutdown: 0x17,
   files: 0x18,
+  relayData: 0x19,
+  relayCredit: 0x1a,
+  relayEnd: 0x1b,
 } as const;
 
 export const toHost = {
@@ -36,4 +39,8 @@ export const toHost = {
   execOutput: 0x85,
   execExit: 0x86,
   stdinCredit: 0x87,
+  relayOpen: 0x88,
+  relayData: 0x89,
+  relayCredit: 0x8a,
+  relayEnd: 0x8b,
 } as const;

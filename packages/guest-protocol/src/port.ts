@@ -9,6 +9,7 @@ import type {
   ProcessRow,
   ProcessSpec,
   RunningExec,
+  SocketDoor,
   Statistics,
   TerminalSize,
 } from '@berth/runtime';
@@ -40,6 +41,8 @@ export interface GuestAgent extends AsyncDisposable {
   start(spec: ContainerSpec): Promise<{ startedAtMs: number }>;
   /** Begins delivery of the journal from the sink's position; call once after `start` or after an adopting `hello`. */
   follow(sink: OutputSink): void;
+  /** Answers connections that the container makes to its socket mounts; without it they are hung up on. */
+  serveSockets(door: SocketDoor): void;
   /** The main process's end, after its last output was acknowledged. */
   readonly exited: Promise<ExitStatus>;
   writeStdin(data: Buffer): Promise<void>;

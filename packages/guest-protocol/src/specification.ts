@@ -34,7 +34,7 @@ export function writeNic(body: BodyWriter, nic: NicSpec): void {
   body.u32(nic.mtu);
 }
 
-const mountKind = { tmpfs: 0, share: 1, block: 2 } as const;
+const mountKind = { tmpfs: 0, share: 1, block: 2, socket: 3 } as const;
 
 /** A share is known in the guest by its place in the list, a disk by its place behind the layers. */
 function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void {
@@ -45,6 +45,15 @@ function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void 
     body.u8(mountKind[mount.type]).string(mount.target);
     if (mount.type === 'tmpfs') {
       body.strings(mount.options).string('').u32(0).u8(0);
+      return;
+    }
+    if (mount.type === 'socket') {
+      const { mode, owner, group } = mount;
+      body
+        .strings([])
+        .string(`${mode.toString(8)}:${owner}:${group}`)
+        .u32(0)
+        .u8(mount.readonly ? 1 : 0);
       return;
     }
     body.strings([]).string(mount.type === 'share' ? name : mount.subpath);

@@ -3,7 +3,18 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isFault } from '@berth/kit';
-import type { ContainerFiles, ContainerSpec, FilesRequest, OutputSink, RunningContainer, RunningId, Runtime, RuntimeFacts, WarmRequest } from '@berth/runtime';
+import type {
+  ContainerFiles,
+  ContainerSpec,
+  FilesRequest,
+  OutputSink,
+  RunningContainer,
+  RunningId,
+  Runtime,
+  RuntimeFacts,
+  SocketDoor,
+  WarmRequest,
+} from '@berth/runtime';
 import { findProcesses, hostMemory } from '@berth/sys';
 import { disksOf } from '@berth/runtime';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
@@ -42,6 +53,8 @@ const DEFAULT_TEMPLATE_BUDGET_BYTES = 4 * 2 ** 30;
 const ADOPT_LIMIT_MS = 15_000;
 /** A machine that serves the files of a container which doesn't run waits so long for the next request. */
 const FILES_LINGER_MS = 5_000;
+
+const noDoor: SocketDoor = () => undefined;
 
 /** Every container a virtual machine of its own, cloned from a running template. */
 export class MicrovmRuntime implements Runtime {
@@ -216,8 +229,8 @@ export class MicrovmRuntime implements Runtime {
     await Promise.race([all, promise]).finally(() => signal.removeEventListener('abort', stop));
   }
 
-  async start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
-    const work = this.#calm.during(() => this.#start(spec, sink, options.signal));
+  async start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal; door?: SocketDoor } = {}): Promise<RunningContainer> {
+    const work = this.#calm.during(() => this.#start(spec, sink, options.door ?? noDoor, options.signal));
     this.#starting.set(spec.id, work);
     try {
       return await work;
@@ -226,7 +239,7 @@ export class MicrovmRuntime implements Runtime {
     }
   }
 
-  async #start(spec: ContainerSpec, sink: OutputSink, signal: AbortSignal | undefined): Promise<RunningContainer> {
+  async #start(spec: ContainerSpec, sink: OutputSink, door: SocketDoor, signal: AbortSignal | undefined): Promise<RunningContainer> {
     signal?.throwIfAborted();
     const from = performance.now();
     const phases: { phase: string; atMs: number }[] = [];
@@ -247,19 +260,21 @@ export class MicrovmRuntime implements Runtime {
       await nics.attachAll(spec.networks);
       mark('connected');
       await share(join(this.#options.stateDirectory, 'native'), child.vm, spec.mounts);
+      // Before the container can connect.
+      child.agent.serveSockets(door);
       const { startedAtMs } = await startIn(child, spec);
       mark('executed');
       signal?.throwIfAborted();
       this.#options.onTrace?.({ id, source, phases });
       if (spec.oneOff !== true) this.warm({ rootfs: spec.rootfs, ...spec.limits });
-      return this.#hold(id, child, nics, startedAtMs, sink);
+      return this.#hold(id, child, nics, startedAtMs, { sink, door });
     } catch (error) {
       // Before its layer is thrown away: whether the machine had died while it waited, which is no fault of this container's.
       const diedWaiting = source !== 'clone' && isFault(error, 'vm-failed') && (await child.vm.endsSoon());
       // What was copied into the container has to reach the disk.
       if (source === 'session') await shutDown(child.vm, child.agent, SHUTDOWN_LIMIT_MS);
       await this.#supply.giveUp(id, child, { keepLayer: restarted });
-      if (diedWaiting) return await this.#start(spec, sink, signal);
+      if (diedWaiting) return await this.#start(spec, sink, door, signal);
       throw error;
     }
   }
@@ -276,7 +291,7 @@ export class MicrovmRuntime implements Runtime {
     return files;
   }
 
-  async adopt(id: RunningId, sink: OutputSink, options: { signal?: AbortSignal } = {}): Promise<RunningContainer | undefined> {
+  async adopt(id: RunningId, sink: OutputSink, options: { signal?: AbortSignal; door?: SocketDoor } = {}): Promise<RunningContainer | undefined> {
     const vmId = this.#containers.vmOf(id);
     if (vmId === undefined || this.#endings.has(id)) return undefined;
     const paths = vmPaths(join(this.#vms, vmId));
@@ -284,12 +299,14 @@ export class MicrovmRuntime implements Runtime {
     const vm = record === undefined ? undefined : VmProcess.find(record.pid, record.startTicks, paths);
     if (record === undefined || vm === undefined) return undefined;
     const agent = vm.connectAgent();
+    const door = options.door ?? noDoor;
+    agent.serveSockets(door);
     const limit = AbortSignal.timeout(ADOPT_LIMIT_MS);
     try {
       const state = await agent.hello({ resume: true, signal: options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]) });
       if ((state.phase === 'running' || state.phase === 'exited') && state.startedAtMs !== undefined) {
         this.#own.add(record.id);
-        return this.#hold(id, { vm, agent, record }, new NicBay(this.#taps, vm, record), state.startedAtMs, sink);
+        return this.#hold(id, { vm, agent, record }, new NicBay(this.#taps, vm, record), state.startedAtMs, { sink, door });
       }
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -370,7 +387,7 @@ export class MicrovmRuntime implements Runtime {
   }
 
   /** From here on the container has its VM. */
-  #hold(id: string, child: Child, nics: NicBay, startedAtMs: number, sink: OutputSink): RunningVm {
+  #hold(id: string, child: Child, nics: NicBay, startedAtMs: number, { sink, door }: { readonly sink: OutputSink; readonly door: SocketDoor }): RunningVm {
     const { vm, agent } = child;
     const running = new RunningVm({
       id,
@@ -379,6 +396,7 @@ export class MicrovmRuntime implements Runtime {
       nics,
       startedAtMs,
       sink,
+      door,
       destroy: async (current) => {
         // Off the networks at once.
         nics.detachAll();

@@ -8,6 +8,7 @@
  * (`offset` counts the bytes of both streams together, in order of arrival). The runtime (its agent) keeps whatever the
  * sink has not acknowledged, so a daemon that comes back asks again from where its log ends: no gap, no repetition.
  */
+import type { Duplex } from 'node:stream';
 import type { ContainerFiles } from './files.ts';
 
 export type RunningId = string;
@@ -27,9 +28,9 @@ export interface Runtime extends AsyncDisposable {
    * `mount-failed`, `sysctl-invalid`, `memory-exhausted`, `disk-full`, `vm-failed`. In a crowd it waits its turn for as long as
    * that takes, or until `signal`; what it does then is limited in time.
    */
-  start(spec: ContainerSpec, sink: OutputSink, options?: { signal?: AbortSignal }): Promise<RunningContainer>;
+  start(spec: ContainerSpec, sink: OutputSink, options?: { signal?: AbortSignal; door?: SocketDoor }): Promise<RunningContainer>;
   /** Takes up a container that survived the daemon. `undefined`: nothing of it runs (any more). */
-  adopt(id: RunningId, sink: OutputSink, options?: { signal?: AbortSignal }): Promise<RunningContainer | undefined>;
+  adopt(id: RunningId, sink: OutputSink, options?: { signal?: AbortSignal; door?: SocketDoor }): Promise<RunningContainer | undefined>;
   /** Ids that have anything left: a process, a tap, a directory with a writable layer. */
   list(): Promise<RunningId[]>;
   /** Ends whatever is left of that id (processes, taps), keeping the writable layer. Idempotent. */
@@ -134,7 +135,7 @@ export interface TerminalSize {
 }
 
 /** What is mounted below the root, in this order; a target that is missing is made. */
-export type Mount = TmpfsMount | ShareMount | BlockMount;
+export type Mount = TmpfsMount | ShareMount | BlockMount | SocketMount;
 
 export interface TmpfsMount {
   readonly type: 'tmpfs';
@@ -169,6 +170,23 @@ export interface BlockMount {
   readonly readonly: boolean;
   readonly copy: boolean;
 }
+
+/** A socket that the daemon serves: see `SocketDoor`. */
+export interface SocketMount {
+  readonly type: 'socket';
+  readonly target: string;
+  readonly readonly: boolean;
+  /** What the container sees of it, and so who in there may connect. */
+  readonly mode: number;
+  readonly owner: number;
+  readonly group: number;
+}
+
+/**
+ * Called for each connection that the container makes to a socket mount, named by its target. Gives the other half, at once:
+ * one that cannot be had fails by itself. `undefined`: there is no such mount.
+ */
+export type SocketDoor = (target: string) => Duplex | undefined;
 
 export interface Limits {
   /** Exact limit inside the guest; selects the flavor. Absent: what the flavor has. */

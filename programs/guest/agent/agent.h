@@ -39,6 +39,9 @@ enum {
 	MSG_UPDATE_LIMITS = 0x16,
 	MSG_SHUTDOWN = 0x17,
 	MSG_FILES = 0x18,
+	MSG_TO_RELAY_DATA = 0x19,
+	MSG_TO_RELAY_CREDIT = 0x1a,
+	MSG_TO_RELAY_END = 0x1b,
 
 	MSG_WELCOME = 0x80,
 	MSG_REPLY = 0x81,
@@ -48,6 +51,10 @@ enum {
 	MSG_EXEC_OUTPUT = 0x85,
 	MSG_EXEC_EXIT = 0x86,
 	MSG_STDIN_CREDIT = 0x87,
+	MSG_RELAY_OPEN = 0x88,
+	MSG_RELAY_DATA = 0x89,
+	MSG_RELAY_CREDIT = 0x8a,
+	MSG_RELAY_END = 0x8b,
 };
 
 /* ---- faults: a code the host knows, a sentence for the user ---- */

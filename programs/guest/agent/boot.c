@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -109,6 +110,9 @@ void boot_system(void)
 	file_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
 	file_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	file_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+	/* What a container has that asks for nothing else: as under dockerd, not what the kernel gives for so little memory. */
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){1024, 524288});
+	setrlimit(RLIMIT_NPROC, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	boot_trace("root ready");
 	if (trace_fd >= 0)
 		devices_trace();

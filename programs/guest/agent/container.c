@@ -2,7 +2,7 @@
  * The child that becomes the container's process 1. `prepare` forks it into its namespaces and lets it build everything
  * that does not depend on the container's specification; then it sleeps on a socket until `start` sends that.
  */
-#include "container.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,27 +51,37 @@ pid_t container_fork_outside(void)
 	return pid;
 }
 
-/* Receives the start message and the ends of stdio; false when the agent has gone or given up. */
-static bool receive_start(int socket, struct child_ends *ends, uint8_t **body, size_t *length)
+#define PASSED_MAX (4 + RELAY_SOCKETS_MAX)
+
+/* What is said before the start message itself; the descriptors that come with it are status, streams, sockets. */
+struct start_header {
+	uint64_t size;
+	uint32_t streams;
+	uint32_t sockets;
+};
+
+/* Receives the start message, the ends of stdio and the sockets; false when the agent has gone or given up. */
+static bool receive_start(int socket, struct child_ends *ends, int sockets[RELAY_SOCKETS_MAX], uint8_t **body, size_t *length)
 {
-	uint64_t size = 0;
+	struct start_header start = {0};
 	union {
-		char space[CMSG_SPACE(4 * sizeof(int))];
+		char space[CMSG_SPACE(PASSED_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = {&size, sizeof size};
+	struct iovec iov = {&start, sizeof start};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != sizeof size)
+	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != sizeof start)
 		return false;
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	if (header == NULL || header->cmsg_type != SCM_RIGHTS || size > MESSAGE_MAX)
+	if (header == NULL || header->cmsg_type != SCM_RIGHTS || start.size > MESSAGE_MAX)
 		return false;
-	int fds[4];
-	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(header), count * sizeof(int));
+	int fds[PASSED_MAX];
+	memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 	ends->status = fds[0];
 	for (size_t i = 0; i < 3; i++)
-		ends->stdio[i] = i + 1 < count ? fds[i + 1] : -1;
+		ends->stdio[i] = i < start.streams ? fds[i + 1] : -1;
+	memcpy(sockets, fds + 1 + start.streams, start.sockets * sizeof(int));
+	size_t size = start.size;
 	*length = size;
 	*body = malloc(size);
 	for (size_t used = 0; *body != NULL && used < size;) {
@@ -83,16 +93,17 @@ static bool receive_start(int socket, struct child_ends *ends, uint8_t **body, s
 	return *body != NULL;
 }
 
-static int send_start(int socket, const struct child_ends *ends, const uint8_t *body, size_t length)
+static int send_start(int socket, const struct child_ends *ends, const int *sockets, uint32_t socket_count, const uint8_t *body, size_t length)
 {
-	uint64_t size = length;
-	int fds[4] = {ends->status, ends->stdio[0], ends->stdio[1], ends->stdio[2]};
-	size_t count = ends->stdio[1] < 0 ? 2 : 4;
+	struct start_header start = {length, ends->stdio[1] < 0 ? 1 : 3, socket_count};
+	int fds[PASSED_MAX] = {ends->status, ends->stdio[0], ends->stdio[1], ends->stdio[2]};
+	memcpy(fds + 1 + start.streams, sockets, socket_count * sizeof(int));
+	size_t count = 1 + start.streams + socket_count;
 	union {
 		char space[CMSG_SPACE(sizeof fds)];
 		struct cmsghdr align;
 	} control = {0};
-	struct iovec iov = {&size, sizeof size};
+	struct iovec iov = {&start, sizeof start};
 	struct msghdr message = {
 	    .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -100,7 +111,7 @@ static int send_start(int socket, const struct child_ends *ends, const uint8_t *
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(count * sizeof(int));
 	memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-	if (sendmsg(socket, &message, MSG_NOSIGNAL) != sizeof size)
+	if (sendmsg(socket, &message, MSG_NOSIGNAL) != sizeof start)
 		return -1;
 	for (size_t used = 0; used < length;) {
 		ssize_t put = send(socket, body + used, length - used, MSG_NOSIGNAL);
@@ -143,12 +154,15 @@ _Noreturn static void child_main(int socket)
 		_exit(125);
 
 	struct child_ends ends;
+	int sockets[RELAY_SOCKETS_MAX];
 	uint8_t *body;
 	size_t length;
-	if (!receive_start(socket, &ends, &body, &length))
+	if (!receive_start(socket, &ends, sockets, &body, &length))
 		_exit(125);
 	struct start_spec spec;
-	if (read_start_spec(&(struct reader){body, body + length, false}, &spec) < 0) {
+	int read = read_start_spec(&(struct reader){body, body + length, false}, &spec);
+	spec.sockets = sockets;
+	if (read < 0) {
 		fault_set(&fault, "internal", "start: malformed request");
 	} else if (child_take_stdio(&ends, spec.process.terminal) < 0) {
 		fault_set(&fault, "internal", "taking standard streams: %s", error_text(errno));
@@ -271,11 +285,19 @@ int container_start(uint32_t request, const uint8_t *body, size_t length, struct
 	}
 	if (!agent.rehearsing)
 		main_process = p;
-	int sent = send_start(control_fd, &ends, body, length);
+	int sockets[RELAY_SOCKETS_MAX];
+	uint32_t socket_count = 0;
+	if (relay_open(&spec, sockets, &socket_count, fault) < 0) {
+		child_ends_close(&ends);
+		process_free(p);
+		return -1;
+	}
+	int sent = send_start(control_fd, &ends, sockets, socket_count, body, length);
 	child_ends_close(&ends);
 	close(control_fd);
 	control_fd = -1;
 	if (sent < 0) {
+		relay_close();
 		process_free(p);
 		return fault_set(fault, "internal", "the container's first process is gone");
 	}

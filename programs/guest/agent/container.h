@@ -14,6 +14,8 @@ struct start_spec {
 	bool init;
 	uint64_t shm_bytes;
 	uint32_t mount_count;
+	/* In the child: what the agent made for the mounts that are sockets. */
+	const int *sockets;
 	struct reader mounts;
 	uint32_t sysctl_count;
 	struct reader sysctls;
@@ -23,14 +25,14 @@ struct start_spec {
 	struct process_spec process;
 };
 
-enum { MOUNT_TMPFS, MOUNT_SHARE, MOUNT_BLOCK };
+enum { MOUNT_TMPFS, MOUNT_SHARE, MOUNT_BLOCK, MOUNT_SOCKET };
 
 struct mount_request {
 	uint8_t kind;
 	const char *target;
 	/* tmpfs: as mount(8) takes them. */
 	struct strings options;
-	/* A share's name; a path inside a disk's volume. */
+	/* A share's name; a path inside a disk's volume; a socket's `MODE:UID:GID`. */
 	const char *source;
 	/* A disk's place among the block devices. */
 	uint32_t device;
@@ -43,6 +45,8 @@ void read_mount(struct reader *r, struct mount_request *mount);
 int volumes_bind(const struct start_spec *spec, struct fault *fault);
 /* In the child. */
 int volumes_mount(const struct start_spec *spec, struct fault *fault);
+/* In the child, on the host: sockets appear where they are wanted, for there is nothing to mount below. */
+int volumes_borrow(const struct start_spec *spec, struct fault *fault);
 /* Copies a directory into an empty tree; 0 too when there is nothing to copy, or no room for it because it isn't empty. */
 int copy_into_empty(const char *source, int tree);
 

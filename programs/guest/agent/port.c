@@ -1,5 +1,5 @@
 /* The line to the host: a virtio-serial port, or a unix socket. Never blocks; what cannot be written waits here. */
-#include "agent.h"
+#include "relay.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -132,6 +132,7 @@ static void port_hello(const uint8_t *body, size_t length)
 	writer_free(&partial);
 	journal_unfollow();
 	process_forget_connection();
+	relay_forget_connection();
 	greeted = true;
 	if (resume) {
 		void *zeros = calloc(1, FLUSH_ZEROS);
@@ -150,6 +151,7 @@ static void port_hello(const uint8_t *body, size_t length)
 	write_string(&w, phases[agent.phase]);
 	write_u64(&w, agent.started_at_ms);
 	port_send_writer(MSG_WELCOME, 0, &w);
+	relay_pump();
 }
 
 static void port_frame(void *context, const struct frame *frame)
@@ -192,6 +194,7 @@ static void port_hang_up(void)
 	frame_parser_reset(&parser);
 	journal_unfollow();
 	process_forget_connection();
+	relay_forget_connection();
 	if (is_socket)
 		source_close(&port);
 }
@@ -239,6 +242,7 @@ void output_pump(void)
 {
 	journal_pump();
 	process_pump();
+	relay_pump();
 }
 
 void port_flush(int timeout_ms)

@@ -1,5 +1,5 @@
 /* Processes the host listens to: their pipes, their standard input, their end. */
-#include "process.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -265,6 +265,8 @@ static void status_ready(struct source *source, uint32_t events)
 			port_send_writer(MSG_REPLY, p->request, &w);
 		writer_free(&w);
 		output_watch(p);
+		if (p == main_process)
+			relay_pump();
 		if (p->reaped)
 			finish_if_done(p);
 		return;
@@ -272,8 +274,10 @@ static void status_ready(struct source *source, uint32_t events)
 	struct fault fault = p->report.fault;
 	if (p->reported != sizeof p->report)
 		fault_set(&fault, "internal", "the process ended before it could be executed");
-	if (p == main_process)
+	if (p == main_process) {
 		agent.phase = PHASE_EXITED;
+		relay_close();
+	}
 	if (!p->orphan)
 		port_fault(p->request, &fault);
 	/* Reaped without a listener. */

@@ -1,5 +1,5 @@
 /* What the host may ask, one case each: bodies are read here, and answered with a reply or a fault. */
-#include "agent.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -103,6 +103,15 @@ void request_handle(const struct message *m)
 		return;
 	case MSG_EXEC_CREDIT:
 		process_credit(m->stream, read_u32(&r));
+		return;
+	case MSG_TO_RELAY_DATA:
+		relay_data(m->stream, m->body, m->length);
+		return;
+	case MSG_TO_RELAY_CREDIT:
+		relay_credit(m->stream, read_u32(&r));
+		return;
+	case MSG_TO_RELAY_END:
+		relay_end(m->stream, read_u8(&r));
 		return;
 
 	/* Answered later, when the program runs. */

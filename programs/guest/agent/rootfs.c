@@ -230,7 +230,7 @@ void child_steal_terminal(void)
 int rootfs_finish(const struct start_spec *spec, struct fault *fault)
 {
 	if (agent.host)
-		return 0;
+		return volumes_borrow(spec, fault);
 	if (sethostname(spec->hostname, strlen(spec->hostname)) < 0)
 		return fault_set(fault, "internal", "sethostname: %s", error_text(errno));
 	if (*spec->domainname != 0 && setdomainname(spec->domainname, strlen(spec->domainname)) < 0)

@@ -7,7 +7,7 @@
  * each under a name of its own. The folder is mounted at a hidden place, what is wanted of it is taken as detached trees,
  * and the place is given up again.
  */
-#include "container.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 
 #define PLACE "/dev/.berth"
 #define SHARES PLACE "/shares"
+#define SOCKETS PLACE "/sockets"
 #define MOUNTS_MAX 256
 /* Reads and writes go to the host each time, so containers see each other's; only what is mapped is kept in memory. */
 #define SHARES_OPTIONS "trans=virtio,version=9p2000.L,msize=512000,cache=mmap"
@@ -140,6 +141,30 @@ static int block_tree(const struct mount_request *mount_, struct fault *fault)
 	return tree >= 0 ? tree : fault_set(fault, "mount-failed", "cannot access %s in the volume for %s: %s", mount_->source, mount_->target, error_text(error));
 }
 
+/* A socket of the host: a file of a file system that nothing else is in. */
+static int socket_tree(const struct mount_request *mount_, int socket, uint32_t number, struct fault *fault)
+{
+	char path[48];
+	snprintf(path, sizeof path, SOCKETS "/%u", number);
+	if (number == 0 && (mkdir(SOCKETS, 0700) < 0 || mount("tmpfs", SOCKETS, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755") < 0))
+		return fault_set(fault, "mount-failed", "mounting a place for sockets: %s", error_text(errno));
+	int tree = relay_bind(socket, path, mount_->source) < 0 ? -1 : tree_of(AT_FDCWD, path);
+	return tree >= 0 ? tree : fault_set(fault, "mount-failed", "listening at %s: %s", mount_->target, error_text(errno));
+}
+
+int volumes_borrow(const struct start_spec *spec, struct fault *fault)
+{
+	struct reader r = spec->mounts;
+	uint32_t sockets = 0;
+	for (uint32_t i = 0; i < spec->mount_count; i++) {
+		struct mount_request mount;
+		read_mount(&r, &mount);
+		if (mount.kind == MOUNT_SOCKET && relay_bind(spec->sockets[sockets++], mount.target, mount.source) < 0)
+			return fault_set(fault, "mount-failed", "listening at %s: %s", mount.target, error_text(errno));
+	}
+	return 0;
+}
+
 /* Gives up the hidden places; the trees taken from them stay. */
 static void places_leave(const struct start_spec *spec)
 {
@@ -161,6 +186,8 @@ static void places_leave(const struct start_spec *spec)
 	}
 	umount2(SHARES, MNT_DETACH);
 	rmdir(SHARES);
+	umount2(SOCKETS, MNT_DETACH);
+	rmdir(SOCKETS);
 	rmdir(PLACE);
 }
 
@@ -210,6 +237,7 @@ int volumes_mount(const struct start_spec *spec, struct fault *fault)
 		return fault_set(fault, "mount-failed", "a container may have up to %d mounts", MOUNTS_MAX);
 	int trees[MOUNTS_MAX];
 	bool shares_mounted = false;
+	uint32_t sockets = 0;
 	int result = 0;
 	struct reader r = spec->mounts;
 	mkdir(PLACE, 0700);
@@ -219,7 +247,12 @@ int volumes_mount(const struct start_spec *spec, struct fault *fault)
 		trees[i] = -1;
 		if (result < 0 || mount.kind == MOUNT_TMPFS)
 			continue;
-		trees[i] = mount.kind == MOUNT_SHARE ? share_tree(&mount, &shares_mounted, fault) : block_tree(&mount, fault);
+		if (mount.kind == MOUNT_SOCKET) {
+			trees[i] = socket_tree(&mount, spec->sockets[sockets], sockets, fault);
+			sockets++;
+		} else {
+			trees[i] = mount.kind == MOUNT_SHARE ? share_tree(&mount, &shares_mounted, fault) : block_tree(&mount, fault);
+		}
 		if (trees[i] < 0)
 			result = -1;
 	}

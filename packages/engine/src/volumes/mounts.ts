@@ -2,16 +2,16 @@ import { lstat, mkdir, stat } from 'node:fs/promises';
 import type { Mount } from '@berth/runtime';
 import type { Container } from '../container.ts';
 import type { Deps } from '../deps.ts';
-import { bindSourceMissing, bindSourceSocket, bindSourceUnmade, volumeDeviceMissing, volumeHeld } from '../faults.ts';
+import { bindSourceMissing, bindSourceUnmade, volumeDeviceMissing, volumeHeld } from '../faults.ts';
+import { socketMount, socketPath } from './sockets.ts';
 import type { BindPoint, MountPoint, VolumePoint } from './port.ts';
 
-/** At create: what must be there already is. Faults: `bind-source-missing`, `bind-source-socket`. */
-export async function checkBinds(mounts: readonly MountPoint[]): Promise<void> {
+/** At create: what must be there already is. Fault `bind-source-missing`. */
+export async function checkBinds(deps: Deps, mounts: readonly MountPoint[]): Promise<void> {
   for (const mount of mounts) {
     if (mount.type !== 'bind') continue;
-    const found = await stat(mount.source).catch(() => undefined);
+    const found = await stat(socketPath(deps, mount.source)).catch(() => undefined);
     if (found === undefined && !mount.createSource) throw bindSourceMissing(mount.source);
-    if (found?.isSocket() === true) throw bindSourceSocket(mount.source);
   }
 }
 
@@ -24,7 +24,7 @@ export async function runtimeMounts(deps: Deps, container: Container): Promise<M
   const result: Mount[] = [];
   for (const mount of [...container.definition.mounts].sort((a, b) => depth(a) - depth(b))) {
     if (mount.type === 'tmpfs') result.push(mount);
-    else result.push(mount.type === 'bind' ? await bindMount(mount) : await volumeMount(deps, container, mount));
+    else result.push(mount.type === 'bind' ? await bindMount(deps, mount) : await volumeMount(deps, container, mount));
   }
   return result;
 }
@@ -36,14 +36,16 @@ export function holdDisks(deps: Deps, container: Container): void {
   }
 }
 
-async function bindMount(mount: BindPoint): Promise<Mount> {
+async function bindMount(deps: Deps, mount: BindPoint): Promise<Mount> {
   const { source, target, readonly, recursive } = mount;
+  const socket = await socketMount(deps, mount);
+  if (socket !== undefined) return socket;
   if (mount.createSource && (await lstat(source).catch(() => undefined)) === undefined) {
     await mkdir(source, { recursive: true }).catch((error: unknown) => {
       throw bindSourceUnmade(source, error);
     });
   }
-  await checkBinds([mount]);
+  await checkBinds(deps, [mount]);
   return { type: 'share', source, subpath: '', target, readonly, recursive, copy: false };
 }
 

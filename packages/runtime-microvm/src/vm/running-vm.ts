@@ -12,6 +12,7 @@ import type {
   ProcessSpec,
   RunningContainer,
   RunningExec,
+  SocketDoor,
   Statistics,
   TerminalSize,
 } from '@berth/runtime';
@@ -30,6 +31,7 @@ export interface RunningVmParts {
   readonly nics: NicBay;
   readonly startedAtMs: number;
   readonly sink: OutputSink;
+  readonly door: SocketDoor;
   /** Ends the VM and frees what belongs to it. */
   readonly destroy: (agent: GuestConnection) => Promise<void>;
 }
@@ -147,6 +149,7 @@ export class RunningVm implements RunningContainer {
     for (let attempt = 0; attempt < 3 && !vm.gone && this.#destroyed === undefined; attempt++) {
       try {
         const agent = vm.connectAgent();
+        agent.serveSockets(this.#parts.door);
         await agent.hello({ resume: true, signal: AbortSignal.timeout(RESUME_LIMIT_MS) });
         this.#agent = agent;
         this.#follow(agent);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GuestConnection } from '@berth/guest-protocol';
+import type { SocketDoor } from '@berth/runtime';
 import { run } from '@berth/sys';
 import { buildAgent } from '../agent.ts';
 
@@ -27,12 +28,12 @@ export const CACHE = process.env.BERTH_GUEST_CACHE ?? join(tmpdir(), 'berth-gues
 /** The agent as a process of this host, compiled with sanitizers. */
 export class NativeAgent implements AsyncDisposable {
   readonly socket: string;
-  readonly #directory: string;
+  readonly directory: string;
   readonly #stop: AbortController;
   readonly #ended: Promise<string>;
 
   private constructor(directory: string, socket: string, stop: AbortController, ended: Promise<string>) {
-    this.#directory = directory;
+    this.directory = directory;
     this.socket = socket;
     this.#stop = stop;
     this.#ended = ended;
@@ -72,9 +73,10 @@ export class NativeAgent implements AsyncDisposable {
   }
 
   /** A connection that has said hello. */
-  async connect(options: { resume?: boolean } = {}): Promise<GuestConnection> {
+  async connect(options: { resume?: boolean; door?: SocketDoor } = {}): Promise<GuestConnection> {
     const connection = new GuestConnection(await this.dial());
-    await connection.hello({ ...options, signal: AbortSignal.timeout(10_000) });
+    if (options.door !== undefined) connection.serveSockets(options.door);
+    await connection.hello({ resume: options.resume ?? false, signal: AbortSignal.timeout(10_000) });
     return connection;
   }
 
@@ -89,8 +91,8 @@ export class NativeAgent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     const told = await this.#ended;
-    const report = await run('sh', ['-c', `cat ${this.#directory}/report* 2>/dev/null || true`]);
-    await rm(this.#directory, { recursive: true, force: true });
+    const report = await run('sh', ['-c', `cat ${this.directory}/report* 2>/dev/null || true`]);
+    await rm(this.directory, { recursive: true, force: true });
     if (told !== '' || report.stdout !== '') throw new Error(`the agent complained: ${told}\n${report.stdout}`);
   }
 }
