@@ -18,7 +18,7 @@ import { Execution } from './execution.ts';
 import { GuestFiles, writeFilesRequest } from './files.ts';
 import { Line } from './line.ts';
 import { toAgent, toHost } from './messages.ts';
-import type { AgentState, BlockDevice, GuestAgent, NetworkDevice } from './port.ts';
+import type { AgentState, BlockDevice, GuestAgent, LayerPlace, NetworkDevice } from './port.ts';
 import { readProcesses, readStatistics } from './reports.ts';
 import { encodeStart, writeLimits, writeNic, writeProcess } from './specification.ts';
 import { StdinStream } from './stdin.ts';
@@ -63,10 +63,13 @@ export class GuestConnection implements GuestAgent {
     return this.#line.hello(options.resume ?? false, options.signal);
   }
 
-  async mountLayers(layers: readonly { readonly device: BlockDevice }[]): Promise<void> {
+  async mountLayers(layers: readonly LayerPlace[]): Promise<void> {
     const body = new BodyWriter();
-    body.list(layers, (layer) => {
-      body.u32(layer.device.index);
+    body.list(layers, ({ device, part }) => {
+      body
+        .u32(device.index)
+        .u64(part?.offsetBytes ?? 0)
+        .u64(part?.sizeBytes ?? 0);
     });
     await this.#line.ask(toAgent.mountLayers, body.done());
   }

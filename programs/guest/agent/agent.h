@@ -112,6 +112,7 @@ struct agent {
 	bool host; /* not PID 1 of a VM: no devices, no modules, no cgroup of its own */
 	uint64_t started_at_ms;
 	uint32_t layers;
+	uint32_t scratch; /* the writable layer's place among the block devices */
 };
 extern struct agent agent;
 

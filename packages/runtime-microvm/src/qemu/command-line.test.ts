@@ -10,7 +10,10 @@ const machine: Machine = {
   flavor: { memoryMib: 256, vcpus: 1, layerSlots: 3, nics: 2 },
   acceleration: 'tcg',
   ram: { path: '/t/ram', shared: true },
-  layers: ['/a,b', '/c'],
+  layers: [
+    { path: '/a,b', joined: false },
+    { path: '/c', joined: true },
+  ],
   disks: [],
   shares: '/v/shares',
   scratch: undefined,
@@ -39,13 +42,21 @@ test('a clone maps the memory privately, takes in its state, and reads no kernel
 test('only the writable layer can be written, and a comma in a path is one', () => {
   const drives = commandLine(clone).filter((arg) => arg.startsWith('if=none'));
   assert.deepEqual(
-    drives.map((drive) => [/file=(.*?),format/.exec(drive)?.[1], drive.includes('readonly=on')]),
+    drives.map((drive) => [/file=(.*?),format=(.*?),/.exec(drive)?.slice(1).join(' '), drive.includes('readonly=on')]),
     [
-      ['/a,,b', true],
-      ['/c', true],
-      ['/p', true],
-      ['/s', false],
+      ['/a,,b raw', true],
+      ['/c vmdk', true],
+      ['/p raw', true],
+      ['/s raw', false],
     ],
+  );
+});
+
+test('disks of volumes stand right before the writable layer', () => {
+  const drives = commandLine({ ...clone, layers: clone.layers.slice(0, 1), disks: ['/d'] }).filter((arg) => arg.startsWith('if=none'));
+  assert.deepEqual(
+    drives.map((drive) => /file=(.*?),format=(.*?),/.exec(drive)?.slice(1).join(' ')),
+    ['/a,,b raw', '/p raw', '/d raw', '/s raw'],
   );
 });
 

@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DetachedProcess, listenUnix, processStartTicks, spawnDetached } from '@berth/sys';
 import { commandLine, type Machine } from './command-line.ts';
+import { joinedDisk } from './joined-disk.ts';
 
 export const QEMU = 'qemu-system-x86_64';
 
@@ -18,8 +19,10 @@ export function vmPaths(directory: string): VmPaths {
   return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares') };
 }
 
-export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares'> {
+export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares' | 'layers'> {
   readonly paths: VmPaths;
+  /** What each block device for layers holds. */
+  readonly layers: readonly (readonly string[])[];
   readonly tap: number | undefined;
   /** The saved device state, for a clone. */
   readonly state: string | undefined;
@@ -65,7 +68,8 @@ export async function launch(options: Launch): Promise<Launched> {
     const tapFd = place(options.tap);
     const incomingFd = place(options.state === undefined ? undefined : open(openSync(options.state, 'r')));
     const forkFd = place(options.forkControl);
-    const args = commandLine({ ...options, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
+    const layers = options.layers.map((files) => layerDisk(files, options.paths));
+    const args = commandLine({ ...options, layers, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
     const env = {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       // Few threads share little: one arena instead of one for each of them.
@@ -78,4 +82,12 @@ export async function launch(options: Launch): Promise<Launched> {
   } finally {
     for (const fd of opened) closeSync(fd);
   }
+}
+
+function layerDisk(files: readonly string[], { directory }: VmPaths): Machine['layers'][number] {
+  const [only] = files;
+  if (files.length === 1 && only !== undefined) return { path: only, joined: false };
+  const path = join(directory, 'layers.vmdk');
+  writeFileSync(path, joinedDisk(files), { mode: 0o600 });
+  return { path, joined: true };
 }
