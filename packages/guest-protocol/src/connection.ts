@@ -15,7 +15,8 @@ import type {
 import { BodyReader, BodyWriter } from './body.ts';
 import { Delivery } from './delivery.ts';
 import { Execution } from './execution.ts';
-import { GuestFiles, writeFilesRequest } from './files.ts';
+import { type FilesRequest, GuestFiles, writeFilesRequest } from './files.ts';
+import type { Spool } from './spool.ts';
 import { Line } from './line.ts';
 import { toAgent, toHost } from './messages.ts';
 import type { AgentState, BlockDevice, GuestAgent, LayerPlace, NetworkDevice } from './port.ts';
@@ -38,7 +39,7 @@ interface JournalPiece {
  */
 export class GuestConnection implements GuestAgent {
   readonly exited: Promise<ExitStatus>;
-  readonly files = new GuestFiles((request, sink) => this.#execute(toAgent.files, (body) => writeFilesRequest(body, request), sink));
+  readonly files: GuestFiles;
   readonly #line: Line;
   readonly #stdin: StdinStream;
   readonly #execs = new Map<number, Execution>();
@@ -47,7 +48,10 @@ export class GuestConnection implements GuestAgent {
   #journal: Delivery<JournalPiece> | undefined;
   #settle: (status: ExitStatus) => void = () => undefined;
 
-  constructor(stream: Duplex) {
+  /** `spool`: through which bulk goes, where there is one. */
+  constructor(stream: Duplex, spool?: Spool) {
+    const begin = (request: FilesRequest, back: number, sink: ExecSink) => this.#execute(toAgent.files, (body) => writeFilesRequest(body, request, back), sink);
+    this.files = new GuestFiles(begin, spool);
     this.exited = new Promise((resolve) => {
       this.#settle = resolve;
     });

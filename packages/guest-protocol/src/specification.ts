@@ -37,7 +37,7 @@ export function writeNic(body: BodyWriter, nic: NicSpec): void {
 
 const mountKind = { tmpfs: 0, share: 1, block: 2 } as const;
 
-/** A share is known in the guest by its place in the list, a disk by how many places before the writable layer it is. */
+/** A share is known in the guest by its place in the list, a disk by how many places before the writable layer it is, with the spool between. */
 function writeMounts(body: BodyWriter, { mounts }: ContainerSpec): void {
   const disks = disksOf(mounts);
   let index = 0;
@@ -49,7 +49,7 @@ function writeMounts(body: BodyWriter, { mounts }: ContainerSpec): void {
       return;
     }
     body.strings([]).string(mount.type === 'share' ? name : mount.subpath);
-    body.u32(mount.type === 'share' ? 0 : disks.length - disks.indexOf(mount.disk));
+    body.u32(mount.type === 'share' ? 0 : 1 + disks.length - disks.indexOf(mount.disk));
     body.u8((mount.readonly ? 1 : 0) | (mount.copy ? 2 : 0));
   });
 }

@@ -35,11 +35,14 @@ test('every number of layers and disks up to the most has room, with the devices
     for (let disks = 0; disks <= MAX_DISKS; disks++) {
       const flavor = chooseFlavor({ ...host, layers, disks });
       assert.ok(flavor.layerSlots - disks >= Math.min(layers, 1));
-      // Port, balloon, writable layer and shares are the other four of the 24 places.
-      assert.ok(flavor.layerSlots + flavor.nics + 4 <= 24);
+      // Port, balloon, writable layer, spool and shares are the other five of the 24 places.
+      assert.ok(flavor.layerSlots + flavor.nics + 5 <= 24);
     }
   }
   assert.equal(chooseFlavor({ ...host, layers: 60 }).layerSlots, 5, 'layers share');
+  const memoryBytes = 190 << 20;
+  assert.equal(chooseFlavor({ ...host, memoryBytes }).memoryMib, 256);
+  assert.equal(chooseFlavor({ ...host, memoryBytes, layers: 60 }).memoryMib, 512, 'and take memory');
 });
 
 test('what no machine can hold is refused', () => {

@@ -18,16 +18,19 @@ const DEFAULT_MEMORY_MIB = 1024;
 
 /**
  * A microvm has 24 virtio-mmio places with its second interrupt controller. One each goes to the agent's port, the
- * balloon, the writable layer and the host's directories, four to networks; the rest is for layers and disks of volumes, in
+ * balloon, the writable layer, the spool and the host's directories, four to networks; the rest is for layers and disks of volumes, in
  * two arrangements, since each costs memory. Layers that find no place of their own share one (`layer-disks.ts`).
  */
 const NICS = 4;
 const FEW = 5;
-const MANY = 16;
+const MANY = 15;
 
 /** As in Docker. */
 export const MAX_LAYERS = 127;
 export const MAX_DISKS = MANY - 1;
+
+/** Mounted layers of which each MiB holds so many: a squashfs keeps a quarter of one for itself. */
+const LAYERS_PER_MIB = 4;
 
 /** What the guest itself needs beside the container's limit: kernel, agent and the tables for its memory. */
 export function guestOverheadMib(memoryMib: number): number {
@@ -43,7 +46,8 @@ export function chooseFlavor(request: { memoryBytes?: number; cpus?: number; lay
   let memoryMib: number | undefined = DEFAULT_MEMORY_MIB;
   if (request.memoryBytes !== undefined && request.memoryBytes > 0) {
     const limitMib = Math.ceil(request.memoryBytes / MIB);
-    memoryMib = MEMORY_LADDER_MIB.find((size) => size - guestOverheadMib(size) >= limitMib);
+    const neededMib = limitMib + Math.floor(layers / LAYERS_PER_MIB);
+    memoryMib = MEMORY_LADDER_MIB.find((size) => size - guestOverheadMib(size) >= neededMib);
     if (memoryMib === undefined) throw faults.flavorMissing(`no virtual machine is large enough for a limit of ${limitMib} MiB`);
   }
   // A fraction above a whole number needs the next CPU; the rest is a limit inside the guest.

@@ -12,8 +12,10 @@ export interface Machine {
   /** With layers, in the first places; those left over hold `placeholder`. `joined` ones are described by their file. */
   readonly layers: readonly { readonly path: string; readonly joined: boolean }[];
   readonly scratch: string | undefined;
-  /** Files with volumes, in the last places before the writable layer; they can be written. */
+  /** Files with volumes, in the last places before the spool; they can be written. */
   readonly disks: readonly string[];
+  /** What bulk goes through between host and guest. */
+  readonly spool: string | undefined;
   /** The folder below which the host's directories appear that this machine may see. */
   readonly shares: string;
   /** A file of 512 bytes for devices that nothing uses yet. */
@@ -37,7 +39,7 @@ export const CPU_MODELS = { kvm: 'host', tcg: 'max,-erms,-fsrm,-smap,-smep,-umip
 
 /**
  * QEMU's arguments. A template and its clones must have the same devices in the same order. Layers begin with block device
- * 0, and the writable layer is the one after all places for layers and disks.
+ * 0; behind all places for layers and disks come the spool and, as `scratchPlace`, the writable layer.
  */
 export function commandLine(machine: Machine): string[] {
   const { flavor } = machine;
@@ -65,6 +67,7 @@ export function commandLine(machine: Machine): string[] {
     const disk = machine.disks[slot - (flavor.layerSlots - machine.disks.length)];
     args.push(...block(`layer${slot}`, layer?.path ?? disk ?? machine.placeholder, { readonly: disk === undefined, joined: layer?.joined === true }));
   }
+  args.push(...block('spool', machine.spool ?? machine.placeholder, { readonly: machine.spool === undefined, joined: false }));
   args.push(...block('scratch', machine.scratch ?? machine.placeholder, { readonly: machine.scratch === undefined, joined: false }));
   // As `mount --bind` would have it: who is root in the container is root in these directories.
   args.push('-fsdev', `local,id=shares,path=${comma(machine.shares)},security_model=passthrough,multidevs=remap`);
@@ -84,6 +87,9 @@ function block(id: string, path: string, { readonly, joined }: { readonly: boole
   else drive.push('discard=unmap', 'detect-zeroes=off', 'cache=writeback');
   return ['-drive', drive.join(','), '-device', `virtio-blk-device,drive=${id},num-queues=1`];
 }
+
+/** The writable layer's place among the block devices. */
+export const scratchPlace = (flavor: Flavor): number => flavor.layerSlots + 1;
 
 /** QEMU's option parser takes `,,` for a comma. */
 const comma = (text: string): string => text.replaceAll(',', ',,');

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DetachedProcess, listenUnix, processStartTicks, spawnDetached } from '@berth/sys';
+import { makeSpool } from '../vm/spool-file.ts';
 import { commandLine, type Machine } from './command-line.ts';
 import { joinedDisk } from './joined-disk.ts';
 
@@ -13,13 +14,14 @@ export interface VmPaths {
   readonly monitor: string;
   readonly log: string;
   readonly shares: string;
+  readonly spool: string;
 }
 
 export function vmPaths(directory: string): VmPaths {
-  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares') };
+  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares'), spool: join(directory, 'spool') };
 }
 
-export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares' | 'layers'> {
+export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares' | 'spool' | 'layers'> {
   readonly paths: VmPaths;
   /** What each block device for layers holds. */
   readonly layers: readonly (readonly string[])[];
@@ -57,6 +59,7 @@ export const openLog = (paths: VmPaths): number => openSync(paths.log, 'w', 0o60
  */
 export async function launch(options: Launch): Promise<Launched> {
   mkdirSync(options.paths.shares, { recursive: true, mode: 0o700 });
+  makeSpool(options.paths.spool);
   const opened: number[] = [];
   const open = (fd: number) => {
     opened.push(fd);
@@ -69,13 +72,14 @@ export async function launch(options: Launch): Promise<Launched> {
     const incomingFd = place(options.state === undefined ? undefined : open(openSync(options.state, 'r')));
     const forkFd = place(options.forkControl);
     const layers = options.layers.map((files) => layerDisk(files, options.paths));
-    const args = commandLine({ ...options, layers, shares: options.paths.shares, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
+    const { shares, spool } = options.paths;
+    const args = commandLine({ ...options, layers, shares, spool, agentFd: 3, monitorFd: 4, tapFd, incomingFd, forkable: forkFd !== undefined });
     const env = {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       // Few threads share little: one arena instead of one for each of them.
       MALLOC_ARENA_MAX: '1',
       ...(options.preload === undefined ? {} : { LD_PRELOAD: options.preload, BERTH_RAM: options.ram.path }),
-      ...(forkFd === undefined ? {} : { BERTH_FORK: `${forkFd}`, BERTH_SCRATCH: options.scratch ?? '', BERTH_SHARES: options.paths.shares }),
+      ...(forkFd === undefined ? {} : { BERTH_FORK: `${forkFd}`, BERTH_SCRATCH: options.scratch ?? '', BERTH_SPOOL: spool, BERTH_SHARES: shares }),
     };
     const started = await spawnDetached(QEMU, args, { inherit, log: open(openLog(options.paths)), env });
     return { ...started, startTicks: processStartTicks(started.pid) ?? 0 };

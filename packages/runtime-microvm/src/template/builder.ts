@@ -8,6 +8,7 @@ import { type Flavor, flavorName } from '../flavor.ts';
 import { newVmId } from '../identity.ts';
 import { arrangeLayers } from '../layer-disks.ts';
 import type { Guest } from '../options.ts';
+import { scratchPlace } from '../qemu/command-line.ts';
 import { vmPaths } from '../qemu/launch.ts';
 import type { ScratchMaker } from '../scratch.ts';
 import { VmProcess } from '../vm/process.ts';
@@ -74,7 +75,7 @@ export class TemplateBuilder {
         await this.#talk(vm, name, options.limitMs, options.signal, async (agent) => {
           await agent.mountLayers(places);
           await agent.seal();
-          await agent.prepare({ scratch: { index: flavor.layerSlots }, format: false });
+          await agent.prepare({ scratch: { index: scratchPlace(flavor) }, format: false });
         });
         await saveTemplate(vm, template);
       } finally {

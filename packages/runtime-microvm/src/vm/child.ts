@@ -7,6 +7,7 @@ import type { ContainerSpec, LayerFile } from '@berth/runtime';
 import type { Flavor } from '../flavor.ts';
 import { freshIdentity, newVmId } from '../identity.ts';
 import { arrangeLayers } from '../layer-disks.ts';
+import { scratchPlace } from '../qemu/command-line.ts';
 import { vmPaths } from '../qemu/launch.ts';
 import type { LiveTemplate } from '../template/live-template.ts';
 import type { Template } from '../template/manifest.ts';
@@ -118,7 +119,7 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
       await agent.personalise({ ...freshIdentity(), warmUp: !('live' in from) && from.forkControl === undefined && request.container === undefined });
       mark('personalised');
       if (!prepared) {
-        await agent.prepare({ scratch: { index: flavor.layerSlots }, format: false });
+        await agent.prepare({ scratch: { index: scratchPlace(flavor) }, format: false });
         mark('prepared');
       }
     } catch (error) {
