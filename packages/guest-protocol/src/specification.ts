@@ -36,8 +36,8 @@ export function writeNic(body: BodyWriter, nic: NicSpec): void {
 
 const mountKind = { tmpfs: 0, share: 1, block: 2, socket: 3 } as const;
 
-/** A share is known in the guest by its place in the list, a disk by its place behind the layers. */
-function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void {
+/** A share is known in the guest by its place in the list, a disk by how many places before the writable layer it is, with the spool between. */
+function writeMounts(body: BodyWriter, { mounts }: ContainerSpec): void {
   const disks = disksOf(mounts);
   let index = 0;
   body.list(mounts, (mount) => {
@@ -57,7 +57,7 @@ function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void 
       return;
     }
     body.strings([]).string(mount.type === 'share' ? name : mount.subpath);
-    body.u32(mount.type === 'share' ? 0 : rootfs.layers.length + disks.indexOf(mount.disk));
+    body.u32(mount.type === 'share' ? 0 : 1 + disks.length - disks.indexOf(mount.disk));
     body.u8((mount.readonly ? 1 : 0) | (mount.copy ? 2 : 0));
   });
 }

@@ -11,7 +11,6 @@ import { commitLayer } from './commit.ts';
 import { imageNotFound, referenceInvalid, withDiskFull } from './faults.ts';
 import { type ImportOptions, importRootfs } from './import-rootfs.ts';
 import { LayerStore } from './layer/layer-store.ts';
-import type { SquashCompression } from './layer/squash.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { CommitOptions, Image, Images, Progress } from './port.ts';
 import { familiar, parseNamed, parseReference, withDefaultTag } from './reference.ts';
@@ -29,19 +28,8 @@ export interface ImageStoreOptions {
   readonly log?: Logger;
   /** Bounds on archives; defaults in limits.ts. */
   readonly limits?: Partial<Limits>;
-  /** How squashfs files store content, by the layer's unpacked size; default: see `defaultCompression`. */
-  readonly compression?: (tarBytes: number) => SquashCompression;
   readonly now?: () => number;
   readonly registries?: RegistrySettings;
-}
-
-/**
- * Reading a compressed file system costs the guest much more than it costs the host, so content is stored as it is until a
- * layer is so large that the disk speaks louder. Measured in an emulated guest, a Debian's /usr/bin read cold: 0.35 s
- * uncompressed without fragments (184 MB file), 0.44 s with fragments, 0.56 s with lz4 (94 MB), 1.12 s with gzip (67 MB).
- */
-function defaultCompression(tarBytes: number): SquashCompression {
-  return tarBytes <= 2 * 2 ** 30 ? 'none' : 'lz4';
 }
 
 /** Docker's architecture names for Node's. */
@@ -84,7 +72,7 @@ export class ImageStore implements Images {
       const rows = new Rows(database);
       try {
         signal?.throwIfAborted();
-        const layers = new LayerStore(files, rows, limits, options.compression ?? defaultCompression);
+        const layers = new LayerStore(files, rows, limits);
         const deps: RegistryDeps = {
           files,
           rows,
@@ -315,8 +303,6 @@ export class ImageStore implements Images {
       this.#rows.deleteLayer(layer.diff_id);
       freedBytes += layer.content_bytes;
     }
-    const needed = new Set(this.#rows.allLayerChains().map((chain) => this.#layers.mergeOf(chain)));
-    for (const { id } of this.#rows.merged()) if (!needed.has(id) && !this.#layers.isPinned(id)) this.#rows.deleteMerged(id);
     return freedBytes;
   }
 }

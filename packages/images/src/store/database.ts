@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS image_layers (
 CREATE INDEX IF NOT EXISTS image_layers_by_layer ON image_layers(diff_id);
 CREATE TABLE IF NOT EXISTS layers (
   diff_id TEXT PRIMARY KEY,
-  -- Of the kept tar: gzip or zstd.
+  -- Of the tar kept beside the squashfs, gzip or zstd; or none: it is in the squashfs.
   compression TEXT NOT NULL,
   blob_bytes INTEGER NOT NULL,
   tar_bytes INTEGER NOT NULL,
@@ -27,10 +27,7 @@ CREATE TABLE IF NOT EXISTS layers (
   -- The root hides all below it.
   opaque INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS merged (
-  id TEXT PRIMARY KEY,
-  squash_bytes INTEGER NOT NULL
-) STRICT;
+DROP TABLE IF EXISTS merged;
 CREATE TABLE IF NOT EXISTS tags (
   name TEXT NOT NULL,
   tag TEXT NOT NULL,

@@ -4,7 +4,8 @@ import { familiarName } from '../reference.ts';
 
 export interface LayerRow {
   readonly diff_id: string;
-  readonly compression: 'gzip' | 'zstd';
+  /** How its tar is kept beside the squashfs; `none`: in it. */
+  readonly compression: 'none' | 'gzip' | 'zstd';
   readonly blob_bytes: number;
   readonly tar_bytes: number;
   readonly content_bytes: number;
@@ -207,22 +208,6 @@ export class Rows {
       chains.set(row.image_id, chain);
     }
     return [...chains.values()];
-  }
-
-  merged(): { id: string; squash_bytes: number }[] {
-    return this.#all('SELECT * FROM merged');
-  }
-
-  hasMerged(id: string): boolean {
-    return this.#one('SELECT 1 FROM merged WHERE id = ?', id) !== undefined;
-  }
-
-  putMerged(id: string, squashBytes: number): void {
-    this.#run('INSERT INTO merged (id, squash_bytes) VALUES (?, ?)', id, squashBytes);
-  }
-
-  deleteMerged(id: string): void {
-    this.#run('DELETE FROM merged WHERE id = ?', id);
   }
 
   putLease(owner: string, imageId: string): void {
