@@ -15,4 +15,19 @@ import { throughput } from './throughput.ts';
 import { volumes } from './volumes.ts';
 
 /** In the order in which they are measured. */
-export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, volumes, throughput, logs, idle, daemon, imageTransfer, build, attach, tcp, storms];
+export const figures: readonly Figure[] = [
+  clone,
+  dockerRun,
+  dockerExec,
+  dockerCp,
+  volumes,
+  throughput,
+  logs,
+  idle,
+  daemon,
+  imageTransfer,
+  build,
+  attach,
+  tcp,
+  storms,
+];

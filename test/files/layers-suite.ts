@@ -32,7 +32,20 @@ function members(layer: number): [string, Partial<TarEntry>?, string?][] {
 function layerTar(layer: number): Buffer {
   const pieces = members(layer).flatMap(([path, more = {}, content = '']) => {
     const data = Buffer.from(content);
-    const entry: TarEntry = { kind: 'file', path, mode: 0o644, uid: 0, gid: 0, sizeBytes: data.length, mtime: 1_000, linkPath: '', deviceMajor: 0, deviceMinor: 0, xattrs: new Map(), ...more };
+    const entry: TarEntry = {
+      kind: 'file',
+      path,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      sizeBytes: data.length,
+      mtime: 1_000,
+      linkPath: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+      xattrs: new Map(),
+      ...more,
+    };
     return [tarHeader(entry), data, padding(data.length)];
   });
   return Buffer.concat([...pieces, END_OF_ARCHIVE]);
@@ -59,9 +72,25 @@ async function writeArchive(path: string): Promise<void> {
     }),
   );
   const manifest = Buffer.from(JSON.stringify([{ Config: 'c.json', RepoTags: ['many:1'], Layers: layers.map((_, index) => `${index}.tar`) }]));
-  const all: [string, Buffer][] = [['c.json', configuration], ...layers.map((layer, index): [string, Buffer] => [`${index}.tar`, layer]), ['manifest.json', manifest]];
+  const all: [string, Buffer][] = [
+    ['c.json', configuration],
+    ...layers.map((layer, index): [string, Buffer] => [`${index}.tar`, layer]),
+    ['manifest.json', manifest],
+  ];
   const file = (name: string, data: Buffer) => {
-    const entry: TarEntry = { kind: 'file', path: name, mode: 0o644, uid: 0, gid: 0, sizeBytes: data.length, mtime: 0, linkPath: '', deviceMajor: 0, deviceMinor: 0, xattrs: new Map() };
+    const entry: TarEntry = {
+      kind: 'file',
+      path: name,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      sizeBytes: data.length,
+      mtime: 0,
+      linkPath: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+      xattrs: new Map(),
+    };
     return [tarHeader(entry), data, padding(data.length)];
   };
   await writeFile(path, Buffer.concat([...all.flatMap(([name, data]) => file(name, data)), END_OF_ARCHIVE]));

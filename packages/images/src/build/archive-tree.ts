@@ -47,7 +47,7 @@ export class ArchiveTree extends FileTree implements AsyncDisposable {
           if (index >= limits.layerEntries) throw tarInvalid(`the build context has more than ${limits.layerEntries} files`);
           if (/(?:^|\/)\.wh\.[^/]*\/?$/.test(entry.path))
             throw tarInvalid(`${JSON.stringify(entry.path)}: names that begin with .wh. mean deletions in a layer`);
-          tree.add(entry);
+          tree.add(entry, reader.stored);
           kept.set(index, { entry, offset });
           if (entry.kind !== 'file') continue;
           if (offset + entry.sizeBytes > bytes) throw archiveTooLarge(bytes);

@@ -49,7 +49,6 @@ export class Builds implements ImageBuilds {
     const added = step.layer === undefined ? undefined : await layers.add(step.layer, workspace, step.signal);
     using _pinned = added?.pinned ?? nothingHeld;
     const diffIds = added === undefined || added.diffId === EMPTY_LAYER ? below : [...below, added.diffId];
-    await layers.prepare(diffIds, workspace, step.signal);
     step.signal.throwIfAborted();
     const nowMs = now();
     const configuration = Buffer.from(JSON.stringify(this.#configuration(step, diffIds, diffIds.length === below.length, nowMs)));

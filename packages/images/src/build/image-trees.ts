@@ -43,7 +43,7 @@ export class ImageTrees {
     const tree = new LayerTree(diffIds.length - 1);
     const reader = new TarReader(this.#layers.tar(top));
     try {
-      for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) tree.add(entry);
+      for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) tree.add(entry, reader.stored);
     } finally {
       await reader.close();
     }

@@ -17,6 +17,9 @@ export interface Inode {
   readonly symlinkTarget: string | undefined;
   readonly contentBytes: number;
   readonly body: StoredBody;
+  /** Which of the layers of an image, lowest first, and which of its members. */
+  readonly layer: number;
+  readonly index: number;
 }
 
 export interface DirectoryNode {
@@ -50,10 +53,17 @@ const MAX_OWNERS = 65_000;
 export class LayerTree {
   readonly root: DirectoryNode = directory();
   readonly #owners = new Set<number>();
+  readonly #layer: number;
+  #members = 0;
+
+  constructor(layer = 0) {
+    this.#layer = layer;
+  }
 
   /** Takes the next member of the tar, whose content is at `body`. Members must come in their order, all of them. */
   add(entry: TarEntry, body: StoredBody): void {
     checkEntry(entry);
+    const index = this.#members++;
     this.#owners.add(entry.uid).add(entry.gid);
     if (this.#owners.size > MAX_OWNERS) throw tarInvalid(`a layer can't have more than ${MAX_OWNERS} owners`);
     const names = entryPath(entry.path);
@@ -67,10 +77,10 @@ export class LayerTree {
     const whiteout = whiteoutOf(name);
     if (whiteout?.kind === 'opaque') parent.opaque = true;
     else if (whiteout?.kind === 'hides') this.#hide(parent, whiteout.name);
-    else this.#put(parent, name, entry, body);
+    else this.#put(parent, name, entry, { body, layer: this.#layer, index });
   }
 
-  #put(parent: DirectoryNode, name: string, entry: TarEntry, body: StoredBody): void {
+  #put(parent: DirectoryNode, name: string, entry: TarEntry, place: Pick<Inode, 'body' | 'layer' | 'index'>): void {
     const present = parent.children.get(name);
     if (entry.kind === 'directory') {
       if (present?.kind === 'directory') {
@@ -92,7 +102,7 @@ export class LayerTree {
     }
     const symlinkTarget = kind === 'symlink' ? linkPath : undefined;
     const contentBytes = symlinkTarget?.length ?? sizeBytes;
-    const inode: Inode = { kind, mode, uid, gid, mtime, deviceMajor, deviceMinor, xattrs, symlinkTarget, contentBytes, body };
+    const inode: Inode = { kind, mode, uid, gid, mtime, deviceMajor, deviceMinor, xattrs, symlinkTarget, contentBytes, ...place };
     parent.children.set(name, { kind: 'file', inode });
   }
 

@@ -348,7 +348,9 @@ test('a layer shows what tar unpacks', async () => {
       // A file's name ends in its size, so that none is another's directory.
       const members = wanted.flatMap(({ path: at, size: bytes, mode, uid, link }): Member[] => {
         const file = { path: `${at}.${bytes}`, content: 'z'.repeat(bytes), mode, uid };
-        return link ? [file, { path: `${at}.${bytes}.link`, kind: 'hardlink', linkPath: file.path }, { path: `${at}.s`, kind: 'symlink', linkPath: at }] : [file];
+        return link
+          ? [file, { path: `${at}.${bytes}.link`, kind: 'hardlink', linkPath: file.path }, { path: `${at}.s`, kind: 'symlink', linkPath: at }]
+          : [file];
       });
       const directories = new Set(members.flatMap(({ path: at }) => [...at.matchAll(/\//g)].map(({ index }) => at.slice(0, index))));
       const tar = layerTar([...members, ...[...directories].sort().map((at) => ({ path: at, kind: 'directory' as const, mode: 0o750 }))]);
