@@ -17,7 +17,7 @@ import { defaultLimits, runtimeOf, type Deps, type EngineLimits, type EngineLog 
 import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import { createExec, type Exec } from './exec.ts';
-import { attachPaused, endpointNotFound, engineClosed, execNotFound, isRestarting, logsUnreadable, notRunning } from './faults.ts';
+import { attachPaused, engineClosed, execNotFound, isRestarting, logsUnreadable, notRunning } from './faults.ts';
 import { containerChanges, exportContainer, readArchive, statPath, writeArchive } from './files.ts';
 import { killContainer } from './kill.ts';
 import { Lanes } from './lanes.ts';
@@ -295,13 +295,8 @@ export class ContainerEngine implements Engine {
     return this.#accept(() => connectNetwork(this.#deps, this.#deps.registry.find(container), { ...request, network: reference }));
   }
 
-  disconnectNetwork(reference: string, container: string, { force }: { force: boolean }): Promise<void> {
-    return this.#accept(() => {
-      const network = this.#deps.networks.find(reference);
-      // With force Docker looks among the network's endpoints, which may be there without their container; here none is.
-      if (force && this.#deps.registry.isAbsent(container)) throw endpointNotFound(container);
-      return disconnectNetwork(this.#deps, this.#deps.registry.find(container), network);
-    });
+  disconnectNetwork(reference: string, container: string, options: { force: boolean }): Promise<void> {
+    return this.#accept(() => disconnectNetwork(this.#deps, container, this.#deps.networks.find(reference), options));
   }
 
   pruneNetworks(matches: (network: NetworkView) => boolean): Promise<string[]> {

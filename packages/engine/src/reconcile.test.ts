@@ -31,7 +31,17 @@ async function leave(t: TestEngine): Promise<void> {
 test('killed while a network was joined or left: the next engine makes the machine what its row says', limit, async (context) => {
   const directory = folder(context);
   const first = await openTestEngine(directory);
-  const blank = { driver: 'bridge', internal: false, attachable: false, enableIpv6: false, pools: [], ipamDriver: '', ipamOptions: {}, options: {}, labels: {} };
+  const blank = {
+    driver: 'bridge',
+    internal: false,
+    attachable: false,
+    enableIpv6: false,
+    pools: [],
+    ipamDriver: '',
+    ipamOptions: {},
+    options: {},
+    labels: {},
+  };
   const joined = await first.engine.createNetwork({ ...blank, name: 'joined' });
   const left = await first.engine.createNetwork({ ...blank, name: 'left' });
   const joining = await first.engine.createContainer(first.container(['sleep', '1000'], { name: 'joining' }));
