@@ -8,9 +8,8 @@ import { dockerRun } from './docker-run.ts';
 import { idle } from './idle.ts';
 import { imageTransfer } from './image-transfer.ts';
 import { logs } from './logs.ts';
-import { tcp } from './tcp.ts';
 import { throughput } from './throughput.ts';
 import { volumes } from './volumes.ts';
 
 /** In the order in which they are measured. */
-export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, volumes, throughput, logs, attach, tcp, idle, daemon, imageTransfer];
+export const figures: readonly Figure[] = [clone, dockerRun, dockerExec, dockerCp, volumes, throughput, logs, attach, idle, daemon, imageTransfer];
