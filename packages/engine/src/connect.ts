@@ -4,7 +4,7 @@ import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';
 import { emitNetwork } from './emit.ts';
 import { allocate, announceOne, free, managedFiles, nics, publish, wayOut } from './endpoints.ts';
-import { alreadyConnected, notConnected, privateNetwork, startRemoving } from './faults.ts';
+import { alreadyConnected, endpointNotFound, notConnected, privateNetwork, startRemoving } from './faults.ts';
 import { resolveRequest } from './network-requests.ts';
 import type { StoredNetwork } from './network-table.ts';
 import type { NetworkRequest } from './port.ts';
@@ -52,8 +52,11 @@ export function connectNetwork(deps: Deps, container: Container, request: Networ
   });
 }
 
-/** Leaves a network. Fault `not-connected`. */
-export function disconnectNetwork(deps: Deps, container: Container, network: StoredNetwork): Promise<void> {
+/** Leaves a network. Faults `not-connected`, `endpoint-not-found` with `force`, else `container-not-found`. */
+export function disconnectNetwork(deps: Deps, reference: string, network: StoredNetwork, { force }: { readonly force: boolean }): Promise<void> {
+  // With force Docker looks among the network's endpoints, which may be there without their container; here none is.
+  if (force && deps.registry.isAbsent(reference)) throw endpointNotFound(reference);
+  const container = deps.registry.find(reference);
   return container.serial.run(async () => {
     const settings = container.endpoints.find(({ networkId }) => networkId === network.id);
     if (settings === undefined) throw notConnected(container.id, network.name);
@@ -104,11 +107,10 @@ async function replaceWayOut(deps: Deps, container: Container, run: Run): Promis
   await movePorts(deps, container);
 }
 
-/** Published ports follow the way out, and keep their numbers. */
+/** Published ports follow the way out, and keep their numbers. The caller writes them down. */
 async function movePorts(deps: Deps, container: Container): Promise<void> {
   if (container.definition.ports.length === 0) return;
   const { publications } = container;
   await bounded(deps.networking.unpublish(container.id), deps.limits.callMs, 'closing ports');
   container.publications = await bounded(publish(deps, container, publications), deps.limits.callMs, 'opening ports');
-  await save(deps, container, '');
 }

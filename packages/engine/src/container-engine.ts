@@ -16,7 +16,7 @@ import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import type { ContainerEngineOptions } from './engine-options.ts';
 import { createExec } from './exec.ts';
-import { attachPaused, endpointNotFound, engineClosed, isRestarting, logsUnreadable, notRunning } from './faults.ts';
+import { attachPaused, engineClosed, isRestarting, logsUnreadable, notRunning } from './faults.ts';
 import { containerChanges, containerLayer, exportContainer, readArchive, statPath, writeArchive } from './files.ts';
 import { killContainer } from './kill.ts';
 import { Lanes } from './lanes.ts';
@@ -281,13 +281,8 @@ export class ContainerEngine implements Engine {
     return this.#accept(() => connectNetwork(this.#deps, this.#deps.registry.find(container), { ...request, network: reference }));
   }
 
-  disconnectNetwork(reference: string, container: string, { force }: { force: boolean }): Promise<void> {
-    return this.#accept(() => {
-      const network = this.#deps.networks.find(reference);
-      // With force Docker looks among the network's endpoints, which may be there without their container; here none is.
-      if (force && this.#deps.registry.isAbsent(container)) throw endpointNotFound(container);
-      return disconnectNetwork(this.#deps, this.#deps.registry.find(container), network);
-    });
+  disconnectNetwork(reference: string, container: string, options: { force: boolean }): Promise<void> {
+    return this.#accept(() => disconnectNetwork(this.#deps, container, this.#deps.networks.find(reference), options));
   }
 
   pruneNetworks(matches: (network: NetworkView) => boolean): Promise<string[]> {

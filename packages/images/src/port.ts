@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Rootfs } from '@berth/runtime';
-import type { ImageBuilds } from './build/port.ts';
+import type { ImageBuilds } from './builds/port.ts';
 import type { Registries } from './registry/port.ts';
 
 /** The configuration object of an image (OCI image-spec `config.json`, Docker's superset), as stored: verbatim JSON. */

@@ -3,8 +3,8 @@ import { type BuildOutput, type BuildRequest, StepFailed } from '@berth/builder'
 import { Filters, parseMoment, readRegistryConfig } from '@berth/docker-wire';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bodyStream } from '../body.ts';
-import { readBuild } from '../build/options.ts';
-import { stepContainer } from '../build/step-container.ts';
+import { readBuild } from '../builds/options.ts';
+import { stepContainer } from '../builds/step-container.ts';
 import type { Context } from '../context.ts';
 import { credentialsOf } from './registries.ts';
 import { Query } from '../query.ts';

@@ -36,9 +36,10 @@ export class NicBay {
 
   /** While it runs; again, when an earlier daemon may have come only half the way. `configure` makes the device known inside the guest. */
   async connect(nic: NicSpec, configure: (device: number) => Promise<void>): Promise<void> {
-    const used = new Map(this.#record.nics.flatMap(({ networkId, index }) => (networkId === undefined ? [] : [[index, networkId]])));
+    const used = new Set(this.#record.nics.filter((entry) => entry.networkId !== undefined).map((entry) => entry.index));
     let index = 0;
-    while (used.has(index) && used.get(index) !== nic.networkId) index++;
+    while (used.has(index)) index++;
+    index = this.#record.nics.find((entry) => entry.networkId === nic.networkId)?.index ?? index;
     if (index >= this.#record.flavor.nics) throw faults.tooManyNetworks(this.#record.flavor.nics);
     await this.#attach(nic, index);
     try {

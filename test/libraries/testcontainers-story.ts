@@ -1,12 +1,12 @@
 // What a test suite does with Testcontainers, up to an end that cleans nothing up. Prints one JSON object of what it found.
 import { GenericContainer, Network, Wait } from 'testcontainers';
 
-const found = {};
+const found: Record<string, unknown> = {};
 const network = await new Network().start();
 const web = await new GenericContainer('busybox')
   .withCommand(['sh', '-c', 'echo the server begins; exec httpd -f -v -p 8080 -h /www'])
   .withCopyContentToContainer([{ content: 'a page\n', target: '/www/index.html', mode: 0o644 }])
-  .withCopyFilesToContainer([{ source: process.argv[2], target: '/www/file.txt' }])
+  .withCopyFilesToContainer([{ source: process.argv[2] ?? '', target: '/www/file.txt' }])
   .withExposedPorts(8080)
   .withNetwork(network)
   .withNetworkAliases('site', 'page')
@@ -34,7 +34,7 @@ const client = await new GenericContainer('busybox')
   .start();
 found.alias = (await client.exec(['wget', '-q', '-O', '-', 'http://page:8080/'])).output;
 const archive = await client.copyArchiveFromContainer('/tmp/page');
-const bytes = Buffer.concat(await archive.toArray());
+const bytes = Buffer.concat(await Array.fromAsync(archive as AsyncIterable<Buffer>));
 found.copiedOut = bytes.includes('a page\n') && bytes.subarray(0, 4).toString() === 'page';
 await client.copyContentToContainer([{ content: 'later', target: '/tmp/later' }]);
 found.copiedIn = (await client.exec(['cat', '/tmp/later'])).output;
