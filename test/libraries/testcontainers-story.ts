@@ -49,7 +49,7 @@ await client.stop({ timeout: 0 });
 try {
   await new GenericContainer('busybox').withCommand(['sleep', '1000']).withStartupTimeout(1500).withWaitStrategy(Wait.forLogMessage('never said')).start();
 } catch (error) {
-  found.waitFails = String(error.message).split('\n')[0];
+  found.waitFails = (error instanceof Error ? error.message : String(error)).split('\n')[0];
 }
 found.left = [web.getId(), network.getName()];
 console.log(JSON.stringify(found));
