@@ -61,11 +61,11 @@ async function* directory(copying: Copying, writer: LayerWriter, { tree, node }:
   if (there.node?.kind === 'file') throw copyFailed(copying.instruction, `cannot copy to non-directory: /${there.names.join('/')}`);
   const { headers, path: root } = writer.directory(target, ROOT);
   const existed = there.node !== undefined;
-  // A directory that is made by this is as the source is; one that was there keeps its owner.
+  // A directory that is made by this is as the source is, whatever mode is asked for; one that was there stays as it is.
   if (existed) yield* headers;
   else {
     yield* headers.slice(0, -1);
-    if (root !== '') yield writer.member({ ...described(node.entry), ...owner, path: root, mode: mode ?? node.entry?.mode ?? 0o755 });
+    if (root !== '') yield writer.member({ ...described(node.entry), ...owner, path: root });
   }
   const files = new Map<Inode, string[]>();
   for (const [path, child] of below(node)) {
