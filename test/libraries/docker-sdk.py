@@ -82,7 +82,7 @@ note("list", [x.name for x in client.containers.list(filters={"label": "sdk=one"
 note("put_archive", c.put_archive("/tmp", tar_of("file.txt", b"put there")))
 stream, stat = c.get_archive("/tmp/file.txt")
 with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as tar:
-    note("get_archive", [stat["name"], stat["size"], tar.extractfile("file.txt").read().decode(), oct(tar.getmember("file.txt").mode)])
+    note("get_archive", [stat["name"], stat["size"], tar.extractfile("file.txt").read().decode(), oct(tar.getmember("file.txt").mode & 0o7777)])
 refused("get_archive missing", c.get_archive, "/nosuch")
 note("diff", sorted({entry["Path"] for entry in c.diff()} & {"/tmp", "/tmp/file.txt"}))
 stats = c.stats(stream=False)
@@ -125,7 +125,7 @@ net = client.networks.create("sdk-net", driver="bridge", labels={"sdk": "net"},
 server = client.containers.run("busybox", ["sleep", "1000"], detach=True, name="sdk-server", network="sdk-net")
 net.connect(c, aliases=["other"])
 c.start()
-note("alias", server.exec_run(["nslookup", "other"]).output.decode().count("10.201.7."))
+note("alias", server.exec_run(["ping", "-c", "1", "-W", "20", "other"]).exit_code)
 net.disconnect(c)
 net.reload()
 note("network", [len(net.containers), net.attrs["IPAM"]["Config"][0]["Subnet"], [n.name for n in client.networks.list(names=["sdk-net"])]])

@@ -105,10 +105,10 @@ describe('libraries, and containers that talk to their daemon', { timeout: 420_0
 
   test('Testcontainers, and what its reaper removes after an interrupted run', async () => {
     const { docker } = berth;
-    await docker.ok(['create', '--name', 'r', pythonImage.name, 'python3', '-u', '/reaper.py']);
-    await docker.ok(['cp', here('reaper.py'), 'r:/reaper.py'], { timeoutMs: 120_000 });
-    await docker.ok(['commit', '-c', 'EXPOSE 8080', 'r', reaperImage], { timeoutMs: 120_000 });
-    await docker.ok(['rm', 'r']);
+    await docker.ok(['create', '--name', 'reaper', pythonImage.name, 'python3', '-u', '/reaper.py']);
+    await docker.ok(['cp', here('reaper.py'), 'reaper:/reaper.py'], { timeoutMs: 120_000 });
+    await docker.ok(['commit', '-c', 'EXPOSE 8080', 'reaper', reaperImage], { timeoutMs: 120_000 });
+    await docker.ok(['rm', 'reaper']);
     await writeFile(join(folder, 'file.txt'), 'a file\n');
     const said = await client(berth, process.execPath, [here('testcontainers-story.ts'), join(folder, 'file.txt')], {
       RYUK_CONTAINER_IMAGE: reaperImage,

@@ -31,6 +31,12 @@ export interface EngineLimits {
 
 export const defaultLimits: EngineLimits = { startMs: 180_000, callMs: 30_000, killMs: 10_000 };
 
+/** Where this engine is served to Docker's clients, and from when on. */
+export interface Endpoint {
+  readonly path: string;
+  readonly served: Promise<void>;
+}
+
 /** What the operations share. */
 export interface Deps {
   readonly rows: Rows;
@@ -46,8 +52,7 @@ export interface Deps {
   readonly log: EngineLog;
   readonly limits: EngineLimits;
   readonly stateDirectory: string;
-  /** The socket at which this engine is served to Docker's clients. */
-  readonly endpoint: string | undefined;
+  readonly endpoint: Endpoint | undefined;
   /** Restarts by policy go through here: a fleet of them must not take the machine from those who wait for an answer. */
   readonly restarts: Lanes;
   /** Starts a container, whose row says that it is `restarting`, after a while. Here because starts and exits lead to each other. */

@@ -3,7 +3,7 @@ import type { Networking } from '@berth/network';
 import type { Runtime } from '@berth/runtime';
 import type { Store } from '@berth/store';
 import type { Clock } from './clock.ts';
-import type { EngineLimits, EngineLog } from './deps.ts';
+import type { Endpoint, EngineLimits, EngineLog } from './deps.ts';
 
 export interface ContainerEngineOptions {
   /** The VCH's name: `default`. */
@@ -18,8 +18,7 @@ export interface ContainerEngineOptions {
   readonly defaultRuntime: string;
   /** Where logs are kept (`logs/ID.log`). */
   readonly stateDirectory: string;
-  /** The socket at which it will be served. */
-  readonly endpoint?: string;
+  readonly endpoint?: Endpoint;
   readonly log: EngineLog;
   readonly clock?: Clock;
   readonly limits?: Partial<EngineLimits>;

@@ -68,6 +68,7 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
   progress('making the first images');
   await buildLocalImages(images, { signal });
   progress('taking up what runs');
+  const served = Promise.withResolvers<void>();
   const engine = stack.use(
     await ContainerEngine.open(
       {
@@ -79,7 +80,7 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
         runtimes: [runtime],
         defaultRuntime: runtime.name,
         stateDirectory: options.stateDirectory,
-        endpoint: facts.socket,
+        endpoint: { path: facts.socket, served: served.promise },
         log: log.child({ part: 'engine' }),
       },
       { signal },
@@ -101,6 +102,7 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
     }),
   );
   await api.listen(facts.socket);
+  served.resolve();
 
   const owned = stack.move();
   return {

@@ -32,7 +32,8 @@ test('Docker’s own name means the endpoint; other sockets mean themselves; and
   }
   chmodSync(path('other'), 0o640);
   // What these functions take of all that the engine's parts share.
-  const deps = { endpoint: path('endpoint') } as Deps;
+  const served = Promise.withResolvers<void>();
+  const deps = { endpoint: { path: path('endpoint'), served: served.promise } } as Deps;
   const mounts = [bind('/var/run/docker.sock', '/var/run/docker.sock'), bind(path('other'), '/other'), bind(folder, '/folder')];
   const found = await Promise.all(mounts.map((mount) => socketMount(deps, mount)));
   assert.deepEqual(
@@ -47,6 +48,9 @@ test('Docker’s own name means the endpoint; other sockets mean themselves; and
     socket.end();
     return Buffer.concat(await socket.toArray()).toString();
   };
+  const early = hear('/var/run/docker.sock');
+  setTimeout(() => served.resolve(), 50);
+  assert.equal(await early, 'endpoint');
   assert.equal(await hear('/var/run/docker.sock'), 'endpoint');
   assert.equal(await hear('/other'), 'other');
   assert.equal(await hear('/never'), undefined);

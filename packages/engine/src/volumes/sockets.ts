@@ -3,6 +3,7 @@ import { createConnection } from 'node:net';
 import type { SocketDoor, SocketMount } from '@berth/runtime';
 import type { Container } from '../container.ts';
 import type { Deps } from '../deps.ts';
+import { connectLater } from './late-socket.ts';
 import type { BindPoint } from './port.ts';
 
 /** By these every client of Docker's means the daemon that it is talking to, wherever that listens. */
@@ -10,7 +11,7 @@ const ownNames: ReadonlySet<string> = new Set(['/var/run/docker.sock', '/run/doc
 
 /** Where a socket that was named so is to be found. */
 export function socketPath(deps: Deps, source: string): string {
-  return deps.endpoint !== undefined && ownNames.has(source) ? deps.endpoint : source;
+  return deps.endpoint !== undefined && ownNames.has(source) ? deps.endpoint.path : source;
 }
 
 /** The mount, if its source is a socket: a file of the host that nothing in a machine could connect to. */
@@ -24,7 +25,10 @@ export async function socketMount(deps: Deps, { source, target, readonly }: Bind
 export function doorOf(deps: Deps, container: Container): SocketDoor {
   return (target) => {
     const mount = container.definition.mounts.find((mount) => mount.type === 'bind' && mount.target === target);
+    if (mount?.type !== 'bind') return undefined;
+    const path = socketPath(deps, mount.source);
+    if (path === deps.endpoint?.path) return connectLater(path, deps.endpoint.served);
     // By name each time: whoever serves it may have begun anew since.
-    return mount?.type === 'bind' ? createConnection({ path: socketPath(deps, mount.source), allowHalfOpen: true }) : undefined;
+    return createConnection({ path, allowHalfOpen: true });
   };
 }
