@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type BuildArguments, commandLine, type RunInstruction, scriptOf } from '@berth/dockerfile';
 import type { NewContainer } from '@berth/engine';
-import { type Image, TarReader, padding, tarHeader, type TarEntry } from '@berth/images';
+import type { Image } from '@berth/images';
 import { shortId } from '@berth/kit';
 import { commitStep, fromCache } from './commit-step.ts';
 import { copyFiles } from './copy-files.ts';
@@ -9,6 +9,7 @@ import { buildUnsupported, StepFailed } from './faults.ts';
 import { layerOf, LayerWriter } from './layer-writer.ts';
 import { mountKey, openMounts, type Shown, shownBy, type StepMounts } from './run-mounts.ts';
 import type { StageState } from './stage-state.ts';
+import { withoutMounts } from './step-layer.ts';
 import { treeOf } from './trees.ts';
 import type { World } from './world.ts';
 
@@ -36,15 +37,9 @@ export async function runStep(world: World, state: StageState, instruction: RunI
   const wanted = world.request.container({ image, args, env, cwd, user: state.config.User ?? '', network: network === 'none' ? 'none' : 'default' });
   await inContainer(world, wanted, opened, args, async (containerId) => {
     const layer = await world.engine.containerLayer(containerId, signal);
-    const kept =
-      shown.length === 0
-        ? layer
-        : layerOf(
-            without(
-              layer,
-              shown.map(({ target }) => target.slice(1)),
-            ),
-          );
+    const places = { shown: shown.map(({ target }) => target), mounted: opened.mounts.map(({ target }) => target) };
+    const clean = places.shown.length + places.mounted.length === 0;
+    const kept = clean ? layer : layerOf(withoutMounts(layer, { tree: await treeOf(world, state.image), ...places }));
     await commitStep(world, state, step, { layer: kept, containerId });
   });
 }
@@ -116,22 +111,4 @@ function* hidden(writer: LayerWriter, target: string): Generator<Buffer> {
   const { headers, path } = writer.directory(Buffer.from(target).toString('latin1'), { uid: 0, gid: 0 });
   yield* headers;
   yield* writer.text(`${path}/.wh..wh..opq`, Buffer.alloc(0), 0o644, { uid: 0, gid: 0 });
-}
-
-/** The members of a layer but those at or below some paths. */
-async function* without(layer: AsyncIterable<Buffer>, paths: readonly string[]): AsyncGenerator<Buffer> {
-  const reader = new TarReader(layer);
-  const bytes = paths.map((path) => Buffer.from(path).toString('latin1'));
-  const dropped = ({ path }: TarEntry) => bytes.some((one) => path.replace(/\/$/, '') === one || path.startsWith(`${one}/`));
-  try {
-    for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-      if (dropped(entry)) continue;
-      yield tarHeader(entry);
-      if (entry.kind !== 'file') continue;
-      yield* reader.body();
-      yield padding(entry.sizeBytes);
-    }
-  } finally {
-    await reader.close();
-  }
 }
