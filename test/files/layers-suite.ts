@@ -34,7 +34,20 @@ function members(layer: number): [string, Partial<TarEntry>?, string?][] {
 function layerTar(layer: number): Buffer {
   const pieces = members(layer).flatMap(([path, more = {}, content = '']) => {
     const data = Buffer.from(content);
-    const entry: TarEntry = { kind: 'file', path, mode: 0o644, uid: 0, gid: 0, sizeBytes: data.length, mtime: 1_000, linkPath: '', deviceMajor: 0, deviceMinor: 0, xattrs: new Map(), ...more };
+    const entry: TarEntry = {
+      kind: 'file',
+      path,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      sizeBytes: data.length,
+      mtime: 1_000,
+      linkPath: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+      xattrs: new Map(),
+      ...more,
+    };
     return [tarHeader(entry), data, padding(data.length)];
   });
   return Buffer.concat([...pieces, END_OF_ARCHIVE]);
@@ -61,9 +74,25 @@ async function writeArchive(path: string): Promise<void> {
     }),
   );
   const manifest = Buffer.from(JSON.stringify([{ Config: 'c.json', RepoTags: ['many:1'], Layers: layers.map((_, index) => `${index}.tar`) }]));
-  const all: [string, Buffer][] = [['c.json', configuration], ...layers.map((layer, index): [string, Buffer] => [`${index}.tar`, layer]), ['manifest.json', manifest]];
+  const all: [string, Buffer][] = [
+    ['c.json', configuration],
+    ...layers.map((layer, index): [string, Buffer] => [`${index}.tar`, layer]),
+    ['manifest.json', manifest],
+  ];
   const file = (name: string, data: Buffer) => {
-    const entry: TarEntry = { kind: 'file', path: name, mode: 0o644, uid: 0, gid: 0, sizeBytes: data.length, mtime: 0, linkPath: '', deviceMajor: 0, deviceMinor: 0, xattrs: new Map() };
+    const entry: TarEntry = {
+      kind: 'file',
+      path: name,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      sizeBytes: data.length,
+      mtime: 0,
+      linkPath: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+      xattrs: new Map(),
+    };
     return [tarHeader(entry), data, padding(data.length)];
   };
   await writeFile(path, Buffer.concat([...all.flatMap(([name, data]) => file(name, data)), END_OF_ARCHIVE]));
@@ -79,7 +108,9 @@ export function layersSuite(sides: () => Sides): void {
       await writeArchive(archive);
       const both = await sides().both(async ({ docker }) => {
         await docker.ok(['load', '-q', '-i', archive], { timeoutMs: 150_000 });
-        const before = await docker.ok(['run', '--name', 'many', 'many:1', 'sh', '-c', `${LOOK}; rm /t/last; echo more >/t/more; touch -d @5 /t/more`], { timeoutMs: 60_000 });
+        const before = await docker.ok(['run', '--name', 'many', 'many:1', 'sh', '-c', `${LOOK}; rm /t/last; echo more >/t/more; touch -d @5 /t/more`], {
+          timeoutMs: 60_000,
+        });
         await docker.ok(['commit', 'many', 'many:2']);
         await docker.ok(['rm', 'many']);
         const after = await docker.ok(['run', '--rm', 'many:2', 'sh', '-c', LOOK], { timeoutMs: 60_000 });

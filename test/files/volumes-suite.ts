@@ -38,7 +38,10 @@ export function volumesSuite(sides: () => Sides): void {
         await docker.ok(['rm', '-f', 'cpv']);
         return { said, inside, tree };
       });
-      assert.ok(both[0].tree.some((line) => line.includes('named/bound/put')), both[0].tree.join('\n'));
+      assert.ok(
+        both[0].tree.some((line) => line.includes('named/bound/put')),
+        both[0].tree.join('\n'),
+      );
       assertSame(both);
     });
 

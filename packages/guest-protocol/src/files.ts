@@ -1,7 +1,7 @@
 import type { ExecSink, ExitStatus, FileAccess, FileChange, FilePiece, FileReading, FileStat, ReadOptions, RunningExec, WriteOptions } from '@berth/runtime';
 import { BodyReader, type BodyWriter } from './body.ts';
 import { agentFault, agentIncompatible, agentLost } from './faults.ts';
-import { encodedEnd, encodePiece, FileRecordParser, type FileRecord } from './file-records.ts';
+import { encodedEnd, FileRecordParser, type FileRecord } from './file-records.ts';
 import { Handover } from './handover.ts';
 import { PiecesToGuest } from './pieces-to-guest.ts';
 import { ChunkParser, type OpenSpool, SlotsToGuest, type Spool } from './spool.ts';

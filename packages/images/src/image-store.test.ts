@@ -4,10 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { run } from '@berth/sys';
 import { ImageStore } from './image-store.ts';
 import { buildLocalImages } from './local/build-local-images.ts';
-import { RootfsTar } from './local/rootfs-tar.ts';
 import { digest, dockerArchive, fault, openStore, silent, smallTar, stream } from './testing/archives.ts';
 
 test('references: names, ids, prefixes', async (context) => {

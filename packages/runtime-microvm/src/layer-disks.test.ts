@@ -18,7 +18,10 @@ test('every layer has its place, in the devices there are, and its content is th
         else {
           const before = disk.slice(0, disk.indexOf(`${index}`)).reduce((sum, path) => sum + sizeOf(path), 0);
           assert.deepEqual(part, { offsetBytes: before, sizeBytes: sizeOf(`${index}`) });
-          assert.ok(disks.every((other) => other.length > 1 || sizeOf(other[0] ?? '') >= sizeOf(`${index}`)), 'the small ones share');
+          assert.ok(
+            disks.every((other) => other.length > 1 || sizeOf(other[0] ?? '') >= sizeOf(`${index}`)),
+            'the small ones share',
+          );
         }
       }
     }),

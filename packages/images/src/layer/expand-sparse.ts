@@ -7,7 +7,13 @@ import { writeAll } from '../store/files.ts';
  * Writes the content of a sparse file to `to`, in blocks as squashfs has them, from the pieces that stand at `from` one
  * after the other. Blocks that no piece touches are left out.
  */
-export async function expandSparse(file: FileHandle, from: number, pieces: readonly SparsePiece[], sizeBytes: number, to: number): Promise<Content & { readonly end: number }> {
+export async function expandSparse(
+  file: FileHandle,
+  from: number,
+  pieces: readonly SparsePiece[],
+  sizeBytes: number,
+  to: number,
+): Promise<Content & { readonly end: number }> {
   const blocks: number[] = Array<number>(Math.ceil(sizeBytes / BLOCK_BYTES)).fill(0);
   const buffer = Buffer.alloc(BLOCK_BYTES);
   let end = to;
@@ -23,7 +29,7 @@ export async function expandSparse(file: FileHandle, from: number, pieces: reado
   };
   let stored = from;
   for (const piece of pieces) {
-    for (let done = 0; done < piece.length;) {
+    for (let done = 0; done < piece.length; ) {
       const at = piece.offset + done;
       const block = Math.floor(at / BLOCK_BYTES);
       if (block !== open) await close();

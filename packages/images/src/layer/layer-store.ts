@@ -88,7 +88,7 @@ export class LayerStore {
 
   /** Takes in a layer from a stream, whatever it is. Gives its diff id, pinned until `pinned` is disposed. */
   async add(stream: AsyncIterable<Buffer>, workspace: Workspace, signal?: AbortSignal): Promise<{ diffId: string; pinned: Disposable }> {
-    const taken = await this.#take({ from: { stream } }, workspace, 'layer');
+    const taken = await this.#take({ from: { stream }, ...(signal === undefined ? {} : { signal }) }, workspace, 'layer');
     const { diffId } = taken.layer;
     const pinned = this.pin([diffId]);
     try {

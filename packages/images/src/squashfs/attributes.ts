@@ -11,7 +11,9 @@ const PREFIXES = ['user.', 'trusted.', 'security.'];
  */
 export function keptAttributes(xattrs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   if (xattrs.size === 0) return xattrs;
-  return new Map([...xattrs].filter(([name]) => PREFIXES.some((prefix) => name.length > prefix.length && name.startsWith(prefix)) && !name.startsWith('trusted.overlay.')));
+  return new Map(
+    [...xattrs].filter(([name]) => PREFIXES.some((prefix) => name.length > prefix.length && name.startsWith(prefix)) && !name.startsWith('trusted.overlay.')),
+  );
 }
 
 /** Sets of extended attributes, each set once. Names and values hold one byte per character. */

@@ -21,7 +21,7 @@ export function writeListing(table: MetadataTable, entries: readonly Listed[]): 
   const begin = table.length;
   const index: { at: number; block: number; name: string }[] = [];
   let indexed = place.block;
-  for (let from = 0; from < entries.length;) {
+  for (let from = 0; from < entries.length; ) {
     const first = entries[from] as Listed;
     let to = from + 1;
     for (; to < entries.length && to - from < RUN_MAX; to++) {

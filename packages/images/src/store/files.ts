@@ -106,7 +106,7 @@ export async function syncFile(path: string): Promise<void> {
 
 /** A write may take less than it was given. */
 export async function writeAll(file: FileHandle, data: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < data.length;) done += (await file.write(data, done, data.length - done, at + done)).bytesWritten;
+  for (let done = 0; done < data.length; ) done += (await file.write(data, done, data.length - done, at + done)).bytesWritten;
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -18,7 +18,14 @@ export interface VmPaths {
 }
 
 export function vmPaths(directory: string): VmPaths {
-  return { directory, agent: join(directory, 'agent'), monitor: join(directory, 'monitor'), log: join(directory, 'log'), shares: join(directory, 'shares'), spool: join(directory, 'spool') };
+  return {
+    directory,
+    agent: join(directory, 'agent'),
+    monitor: join(directory, 'monitor'),
+    log: join(directory, 'log'),
+    shares: join(directory, 'shares'),
+    spool: join(directory, 'spool'),
+  };
 }
 
 export interface Launch extends Omit<Machine, 'agentFd' | 'monitorFd' | 'tapFd' | 'incomingFd' | 'forkable' | 'shares' | 'spool' | 'layers'> {
