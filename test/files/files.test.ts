@@ -7,6 +7,7 @@ import { killedSuite } from './killed-suite.ts';
 import { layersSuite } from './layers-suite.ts';
 import { Sides } from './sides.ts';
 import { statesSuite } from './states-suite.ts';
+import { volumesSuite } from './volumes-suite.ts';
 
 describe('the files of containers', { timeout: 470_000 }, () => {
   let opened: Sides;
@@ -23,6 +24,7 @@ describe('the files of containers', { timeout: 470_000 }, () => {
   statesSuite(sides);
   hostileSuite(sides);
   layersSuite(sides);
+  volumesSuite(sides);
   commitSuite(sides);
   killedSuite(sides);
 });

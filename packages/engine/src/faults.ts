@@ -46,6 +46,13 @@ export const limitBelowUse = (limitBytes: number, usedBytes: number) =>
   );
 export const fileNotFound = (path: string, reference: string) =>
   new Fault('not-found', 'file-not-found', `Could not find the file ${path} in container ${reference}`);
+export const volumeReadOnly = () => new Fault('forbidden', 'volume-read-only', 'mounted volume is marked read-only');
+export const volumeOutOfReach = (path: string, target: string, name: string) =>
+  new Fault(
+    'unsupported',
+    'volume-out-of-reach',
+    `${path} lies in the volume at ${target} of container ${name}, and volumes can be reached only while it runs`,
+  );
 export const rootReadOnly = () => new Fault('forbidden', 'root-read-only', 'container rootfs is marked read-only');
 export const filesRemoving = (reference: string) =>
   new Fault('conflict', 'removing', `container ${reference} is marked for removal: its files are out of reach`);

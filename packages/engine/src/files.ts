@@ -5,8 +5,9 @@ import type { Container } from './container.ts';
 import { containerPath, containerPathName } from './container-path.ts';
 import { type Deps, runtimeOf } from './deps.ts';
 import { emitContainer } from './emit.ts';
-import { fileNotFound, filesRemoving, rootReadOnly } from './faults.ts';
+import { fileNotFound, filesRemoving, rootReadOnly, volumeOutOfReach, volumeReadOnly } from './faults.ts';
 import type { PathStat, WriteArchiveOptions } from './port.ts';
+import type { MountPoint } from './volumes/port.ts';
 import { fromTar, toTar } from './tar-pieces.ts';
 
 /** A container's files, held for one request. */
@@ -51,16 +52,31 @@ async function* heldUntilRead(held: HeldFiles, tar: AsyncIterable<Buffer>): Asyn
   yield* tar;
 }
 
+/** The volume a path leads into, as far as its name tells. Fault `volume-out-of-reach`: it is mounted nowhere now. */
+function volumeAt(container: Container, path: string): Exclude<MountPoint, { type: 'tmpfs' }> | undefined {
+  const found = container.definition.mounts
+    .filter((mount) => mount.type !== 'tmpfs')
+    .filter(({ target }) => path === target || path.startsWith(`${target}/`))
+    .sort((a, b) => b.target.length - a.target.length)[0];
+  const { phase } = container.state;
+  if (found !== undefined && phase !== 'running' && phase !== 'paused') throw volumeOutOfReach(path, found.target, container.name);
+  return found;
+}
+
 export async function statPath(deps: Deps, container: Container, reference: string, path: string): Promise<PathStat> {
+  const target = containerPath(path);
+  volumeAt(container, target);
   await using held = await holdFiles(deps, container);
-  const stat = await bounded(inDockersWords(held.files.stat(containerPath(path)), path, reference), deps.limits.callMs, 'looking at a file');
+  const stat = await bounded(inDockersWords(held.files.stat(target), path, reference), deps.limits.callMs, 'looking at a file');
   return { ...stat, name: containerPathName(path) };
 }
 
 export async function readArchive(deps: Deps, container: Container, reference: string, path: string, signal: AbortSignal) {
+  const target = containerPath(path);
+  volumeAt(container, target);
   const held = await holdFiles(deps, container, signal);
   try {
-    const { stat, pieces } = await inDockersWords(held.files.read(containerPath(path), { signal: held.signal }), path, reference);
+    const { stat, pieces } = await inDockersWords(held.files.read(target, { signal: held.signal }), path, reference);
     emitContainer(deps, container, 'archive-path');
     const name = containerPathName(path);
     const tar = toTar(pieces, Buffer.from(name).toString('latin1'));
@@ -79,9 +95,11 @@ export async function writeArchive(
   archive: AsyncIterable<Buffer>,
   options: WriteArchiveOptions,
 ): Promise<void> {
-  await using held = await holdFiles(deps, container, options.signal);
   const target = containerPath(path);
-  if (container.definition.readonlyRootfs) {
+  const volume = volumeAt(container, target);
+  await using held = await holdFiles(deps, container, options.signal);
+  if (volume?.readonly === true) throw volumeReadOnly();
+  if (volume === undefined && container.definition.readonlyRootfs) {
     await inDockersWords(held.files.stat(target), path, reference);
     throw rootReadOnly();
   }

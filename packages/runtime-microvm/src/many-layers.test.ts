@@ -37,7 +37,7 @@ after(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const LOOK = ['sh', '-c', 'cat /top; ls -d /f*; ls /opaque | wc -l; ls /kept | wc -l; cat /kept/f1 /kept/f126; df / | wc -l; free -k | sed -n 2p >&2'];
+const LOOK = ['sh', '-c', 'cat /top; ls -d /f*; ls /opaque | wc -l; ls /kept | wc -l; cat /kept/f1 /kept/f126; df / | wc -l'];
 const SEEN = '126\n/f125\n/f126\n27\n126\n1\n126\n2\n';
 
 for (const way of ['mounted at the start', 'forked', 'restored'] as const)
@@ -47,10 +47,8 @@ for (const way of ['mounted at the start', 'forked', 'restored'] as const)
       world.runtime.warm({ rootfs });
       await world.runtime.warmed();
     }
-    const begun = performance.now();
-    const { stdout, stderr } = await trial.run(LOOK, { limits: {} });
+    const { stdout } = await trial.run(LOOK, { limits: {} });
     assert.equal(stdout, SEEN);
-    if (process.env['BERTH_SAY'] !== undefined) console.log(way, Math.round(performance.now() - begun), 'ms', stderr);
   });
 
 test('a container that has run before finds its layers again', { timeout: 120_000 }, async () => {

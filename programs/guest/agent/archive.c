@@ -49,10 +49,15 @@ static int enter_root(const struct request *request, struct fault *fault)
 		snprintf(path, sizeof path, FILES_DIR "/%s", managed[i]);
 		trees[i] = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	}
+	bool shows_volumes = shows_managed && container_pidfd >= 0;
+	if (shows_volumes && volumes_take(fault) < 0)
+		return -1;
 	const char *root = agent.host ? agent.root : ROOT_DIR;
 	if (chdir(root) < 0 || chroot(".") < 0)
 		return fault_set(fault, "internal", "entering the root: %s", error_text(errno));
 	place_managed(trees);
+	if (shows_volumes && volumes_show(fault) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++)
 		if (trees[i] >= 0)
 			close(trees[i]);
@@ -101,8 +106,15 @@ _Noreturn static void work(const struct request *request, const struct child_end
 	if (child_take_stdio(ends, false) < 0 || write(ends->status, &pid, sizeof pid) != sizeof pid)
 		_exit(125);
 	/* The status pipe goes with all the rest: the agent's line and the descriptors of its other children. */
+	/* Two are kept: the spool, and the container's first process while it runs. */
+	int first = agent.phase == PHASE_RUNNING && container_pidfd >= 0 ? fcntl(container_pidfd, F_DUPFD_CLOEXEC, 5) : -1;
 	int spool = request->spool < 0 ? -1 : dup2(request->spool, 3);
-	close_range(spool < 0 ? 3 : 4, ~0u, 0);
+	container_pidfd = first < 0 ? -1 : dup2(first, 4);
+	close_range(5, ~0u, 0);
+	if (spool < 0)
+		close(3);
+	if (container_pidfd < 0)
+		close(4);
 	records_use_spool(spool);
 	umask(0);
 	/* A level of a directory takes a descriptor. */

@@ -268,6 +268,8 @@ int container_start(uint32_t request, const uint8_t *body, size_t length, struct
 		return -1;
 	if (!agent.host && volumes_bind(&spec, fault) < 0)
 		return -1;
+	if (!agent.rehearsing)
+		volumes_remember(&spec);
 	struct reader nics = spec.nics;
 	for (uint32_t i = 0; i < spec.nic_count && !agent.host; i++)
 		if (network_configure(i, &nics, fault) < 0)

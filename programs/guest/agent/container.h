@@ -43,6 +43,11 @@ struct mount_request {
 void read_mount(struct reader *r, struct mount_request *mount);
 /* In the agent: the devices that the mounts need. */
 int volumes_bind(const struct start_spec *spec, struct fault *fault);
+/* In the agent: what workers will show while the container runs. */
+void volumes_remember(const struct start_spec *spec);
+/* In a worker, in a mount namespace of its own: takes the volumes, and, in the container's root, puts them where they are there. */
+int volumes_take(struct fault *fault);
+int volumes_show(struct fault *fault);
 /* In the child. */
 int volumes_mount(const struct start_spec *spec, struct fault *fault);
 /* In the child, on the host: sockets appear where they are wanted, for there is nothing to mount below. */

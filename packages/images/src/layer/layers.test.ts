@@ -184,11 +184,11 @@ test('a layer with nothing in it', async () => {
 });
 
 test('directories with thousands of entries: each is found by its name', async () => {
-  const names = Array.from({ length: 9_000 }, (_, index) => `${(index * 7919) % 9_000}-${'n'.repeat(index % 60)}`);
+  const names = Array.from({ length: 3_000 }, (_, index) => `${(index * 7919) % 3_000}-${'n'.repeat(index % 60)}`);
   const file = await squash(layerTar([...names.map((name) => ({ path: `many/${name}`, content: name })), { path: 'many/deeper/x', content: 'x' }]));
   await mounted([file], async (root) => {
     assert.deepEqual((await readdir(join(root, 'many'))).sort(), [...names, 'deeper'].sort());
-    for (const name of names.slice(0, 1_000)) assert.equal(await readFile(join(root, 'many', name), 'utf8'), name);
+    for (const name of names.slice(0, 200)) assert.equal(await readFile(join(root, 'many', name), 'utf8'), name);
     await assert.rejects(lstat(join(root, 'many', 'missing')), { code: 'ENOENT' });
   });
   await run('unsquashfs', ['-quiet', '-no-progress', '-d', join(directory, 'unsquashed'), file]);
@@ -362,6 +362,6 @@ test('a layer shows what tar unpacks', async () => {
       assert.deepEqual(await mounted([file], (root) => contents(root, { links: true })), await contents(unpacked, { links: true }));
       await rm(unpacked, { recursive: true });
     }),
-    { numRuns: 25, endOnFailure: true },
+    { numRuns: 12, endOnFailure: true },
   );
 });
