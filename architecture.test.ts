@@ -12,6 +12,7 @@ const layers: Readonly<Record<string, number>> = {
   kit: 0,
   'docker-wire': 0,
   sys: 0,
+  dockerfile: 0,
   runtime: 1,
   'guest-protocol': 1,
   store: 1,
@@ -19,6 +20,7 @@ const layers: Readonly<Record<string, number>> = {
   network: 1,
   'runtime-microvm': 2,
   engine: 2,
+  builder: 2,
   'docker-api': 3,
 };
 
@@ -26,9 +28,11 @@ const layers: Readonly<Record<string, number>> = {
 const sideways: Readonly<Record<string, readonly string[]>> = {
   sys: ['kit'],
   'docker-wire': ['kit'],
+  dockerfile: ['kit'],
   'guest-protocol': ['runtime'],
   images: ['runtime', 'store'],
   network: ['runtime'],
+  builder: ['engine'],
 };
 
 /** What `programs/*` constructs and hands to constructors. In packages only its owner, and tests, may name it as a value. */
@@ -37,6 +41,7 @@ const adapters: Readonly<Record<string, string>> = {
   HostNetworking: 'network',
   ImageStore: 'images',
   ContainerEngine: 'engine',
+  ImageBuilder: 'builder',
   createDockerApi: 'docker-api',
 };
 

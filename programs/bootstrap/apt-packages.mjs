@@ -24,6 +24,7 @@ export const TEST_PACKAGES = [
   { name: 'python3', why: 'reads extended attributes in tests' },
   { name: 'docker-registry', why: 'a real registry to pull from and push to' },
   { name: 'skopeo', why: 'a second client of what was pushed' },
+  { name: 'buildah', why: 'a second builder, which knows what dockerd’s classic one does not' },
   { name: 'openssl', why: 'certificates of an authority of one’s own' },
   { name: 'docker-compose', why: 'Compose as a client: 1.29 on Debian 12, v2 where that is the package' },
   { name: 'python3-docker', why: 'another library as a client' },

@@ -1,4 +1,4 @@
-/** A reporter for node:test that writes what the suite runner needs as JSON lines: failures, skips, and the final counts. */
+/** A reporter for node:test that writes what the suite runner needs as JSON lines: failures, skips, what tests say of themselves, and the final counts. */
 export default async function* eventLines(source) {
   for await (const event of source) {
     const { type, data } = event;
@@ -13,6 +13,7 @@ export default async function* eventLines(source) {
         place: place(data),
       });
     } else if (type === 'test:pass' && data.skip !== undefined) yield line({ type: 'skip', name: data.name, reason: String(data.skip) });
+    else if (type === 'test:diagnostic' && data.nesting > 0) yield line({ type: 'figure', message: data.message });
   }
 }
 

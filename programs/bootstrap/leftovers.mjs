@@ -3,22 +3,23 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * What a suite could leave behind, as a set of lines. Mounts, processes, network namespaces and /dev/shm are those of the
- * runner's own namespaces; links, rules and cgroups are the machine's.
+ * What a suite could leave behind where only it is, as a set of lines: mounts, processes, network namespaces and /dev/shm are
+ * those of the namespaces it runs in.
  * @param {{ ignorePids: ReadonlySet<number>, temporary: string }} options
  */
-export function snapshot(options) {
+export function inNamespaces(options) {
   return new Set([
     ...mounts(),
     ...list('/run/netns', 'network namespace'),
     ...list('/dev/shm', 'shared memory file'),
-    ...list('/run', 'run directory').filter((line) => /berth|bth|bt-/.test(line)),
     ...list(options.temporary, 'temporary file'),
     ...processes(options.ignorePids),
-    ...links(),
-    ...tables(),
-    ...cgroups(),
   ]);
+}
+
+/** What it could leave on the machine. */
+export function ofTheMachine() {
+  return new Set([...list('/run', 'run directory').filter((line) => /berth|bth|bt-/.test(line)), ...links(), ...tables(), ...cgroups()]);
 }
 
 /** What is there now and was not before. */

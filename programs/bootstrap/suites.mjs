@@ -3,26 +3,24 @@ import { join, relative } from 'node:path';
 import { ROOT } from './options.mjs';
 
 /**
- * How suites are run. A suite is a `*.test.ts` file. `together`: several at a time, they only use their own directories.
- * `alone`: one at a time, because it boots virtual machines or a dockerd and the machine has two cores. The first rule
- * whose pattern fits holds. `long`: too long for `npm run check`.
+ * How suites are run. A suite is a `*.test.ts` file. `unit`: boots no machine and no daemon, and is part of `npm run check`.
+ * `tells`: what its tests say of themselves (how many, how long) is printed. The first rule whose pattern fits holds.
  */
 const RULES = [
-  { pattern: /^architecture\.test\.ts$/, stage: 'together', limitS: 120 },
-  { pattern: /^test\/chaos\//, stage: 'alone', limitS: 600 },
-  { pattern: /^test\//, stage: 'alone', limitS: 480 },
-  { pattern: /^packages\/runtime-microvm\//, stage: 'alone', limitS: 360 },
-  { pattern: /^programs\/(bootstrap|berthd)\//, stage: 'together', limitS: 120 },
-  { pattern: /^programs\//, stage: 'alone', limitS: 360 },
-  { pattern: /^packages\/[^/]+\/test\//, stage: 'alone', limitS: 360 },
-  { pattern: /integration\.test\.ts$/, stage: 'alone', limitS: 360 },
-  { pattern: /\/(storm|crash)(\.test|\/)/, stage: 'together', limitS: 360, long: true },
-  { pattern: /./, stage: 'together', limitS: 300 },
+  { pattern: /^test\/chaos\//, limitS: 900, tells: true },
+  { pattern: /^test\//, limitS: 600 },
+  { pattern: /^packages\/runtime-microvm\//, limitS: 480 },
+  { pattern: /^programs\/(bootstrap|berthd)\//, limitS: 120, unit: true },
+  { pattern: /^programs\//, limitS: 360 },
+  { pattern: /^packages\/[^/]+\/test\//, limitS: 360 },
+  { pattern: /integration\.test\.ts$/, limitS: 360 },
+  { pattern: /\/(storm|crash)(\.test|\/)/, limitS: 360 },
+  { pattern: /./, limitS: 300, unit: true },
 ];
 
 const PLACES = ['packages', 'programs', 'test', 'bench'];
 
-/** @returns {{ file: string, stage: 'together' | 'alone', limitS: number, long: boolean }[]} in the order in which they are to be run */
+/** @returns {{ file: string, limitS: number, unit: boolean, tells: boolean }[]} in the order in which they are to be run */
 export function allSuites() {
   const files = readdirSync(ROOT).filter((name) => name.endsWith('.test.ts'));
   const walk = (folder) => {
@@ -36,13 +34,13 @@ export function allSuites() {
   for (const place of PLACES) walk(join(ROOT, place));
   const ranked = files.sort().map((file) => {
     const rank = RULES.findIndex((rule) => rule.pattern.test(file));
-    const { stage, limitS, long = false } = RULES[rank];
-    return { file, stage, limitS, long: long || needsNamespace(file), rank };
+    const { limitS, unit = false, tells = false } = RULES[rank];
+    return { file, limitS, unit: unit && !needsNamespace(file), tells, rank };
   });
-  // What is quickest to fail comes first: units, then packages with machines, then the whole, then chaos.
+  // What is quickest to fail comes first. Of the rest the longest come first, so that nobody waits for one of them at the end.
   return ranked
-    .sort((a, b) => Number(a.stage === 'alone') - Number(b.stage === 'alone') || b.rank - a.rank || (a.file < b.file ? -1 : 1))
-    .map(({ file, stage, limitS, long }) => ({ file, stage, limitS, long }));
+    .sort((a, b) => Number(b.unit) - Number(a.unit) || a.rank - b.rank || (a.file < b.file ? -1 : 1))
+    .map(({ file, limitS, unit, tells }) => ({ file, limitS, unit, tells }));
 }
 
 /** Suites that make network namespaces take their time, wherever they are. */
@@ -50,4 +48,4 @@ function needsNamespace(file) {
   return /\b(inOwnNamespace|NetNamespace)\b/.test(readFileSync(join(ROOT, file), 'utf8'));
 }
 
-export const unitSuites = () => allSuites().filter((suite) => suite.stage === 'together' && !suite.long);
+export const unitSuites = () => allSuites().filter((suite) => suite.unit);

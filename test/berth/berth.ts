@@ -1,16 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '@berth/sys';
 import { DockerCli, NetNamespace, until, writeBusyboxImage } from '../oracle/index.ts';
 import { type DaemonFacts, DaemonProcess } from './daemon-process.ts';
+import { beginWith, remember } from './remembered.ts';
 import { type FoundProcess, instanceProcesses, type Survey, survey, type SurveyPlace } from './survey.ts';
-
-/** Whether KVM works here takes long to find out, so each fresh instance is told what an earlier one found (and checks it). */
-const rememberedVerdict = '/var/cache/berth-test/acceleration.json';
 
 export interface BerthOptions {
   /** Kept when given, and not removed at the end; absent: a fresh temporary one. */
@@ -59,12 +57,9 @@ export class Berth implements AsyncDisposable {
       await mkdir(berth.stateDirectory, { recursive: true, mode: 0o711 });
       await mkdir(berth.runDirectory, { recursive: true, mode: 0o711 });
       await run('chmod', ['711', directory]);
-      const verdict = join(berth.stateDirectory, 'microvm/acceleration.json');
-      await mkdir(dirname(verdict), { recursive: true, mode: 0o700 });
-      await copyFile(rememberedVerdict, verdict).catch(() => undefined);
+      await beginWith(berth.stateDirectory);
       await berth.start(options.limitMs ?? 120_000);
-      await mkdir(dirname(rememberedVerdict), { recursive: true });
-      await copyFile(verdict, rememberedVerdict).catch(() => undefined);
+      await remember(berth.stateDirectory);
       await berth.#ensureBusybox();
       return berth;
     } catch (error) {

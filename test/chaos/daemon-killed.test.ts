@@ -10,10 +10,7 @@ import { assertAllGone, assertBackTo, settledShape } from './settled.ts';
 import { storm } from './storm.ts';
 
 const kills = Number(process.env['BERTH_CHAOS_KILLS'] ?? 50);
-/** On a machine that is busy with other things there are fewer kills rather than no verdict. */
-const budgetMs = 180_000;
-
-test(`the daemon is killed ${kills} times in a storm of runs, execs and removals`, { timeout: 290_000 }, async (t) => {
+test(`the daemon is killed ${kills} times in a storm of runs, execs and removals`, { timeout: 840_000 }, async (t) => {
   await using berth = await Berth.open();
   const { docker } = berth;
   await docker.ok(['run', '--rm', 'busybox', 'true']);
@@ -29,8 +26,7 @@ test(`the daemon is killed ${kills} times in a storm of runs, execs and removals
   const starts: number[] = [];
   const enders: { name: string; code: number }[] = [];
   try {
-    const last = performance.now() + budgetMs;
-    for (let round = 0; round < kills && performance.now() < last; round++) {
+    for (let round = 0; round < kills; round++) {
       // Not only daemons that have just begun are killed: something has been done, or three seconds have passed.
       const done = count.done;
       await Promise.race([until('a command is done', 3_000, () => count.done > done).catch(() => undefined), storming]);
@@ -60,7 +56,7 @@ test(`the daemon is killed ${kills} times in a storm of runs, execs and removals
   t.diagnostic(
     `${killed} kills, ready again after median ${median(starts).toFixed(0)} ms, p95 ${quantile(starts, 0.95).toFixed(0)} ms; ${count.done} commands done, ${count.interrupted} interrupted`,
   );
-  assert.ok(killed >= Math.min(kills, 10), `only ${killed} kills in ${budgetMs} ms`);
+  assert.equal(killed, kills);
   for (const keeper of keepers) t.diagnostic(`${keeper.name} wrote ${await assertKept(docker, keeper)} lines`);
   for (const { name, code } of enders) {
     assert.equal(await docker.ok(['wait', name]), String(code), `exit code of ${name}`);

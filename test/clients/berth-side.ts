@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ImageBuilder } from '@berth/builder';
 import { createDockerApi } from '@berth/docker-api';
 import { ContainerEngine } from '@berth/engine';
 import { MemoryNetworking } from '@berth/engine/stand-ins';
@@ -71,7 +72,8 @@ async function processSide(): Promise<BerthSide> {
       log,
     }),
   );
-  const api = stack.use(createDockerApi({ engine, log, version: '0.1.0' }));
+  const builder = stack.use(await ImageBuilder.open({ engine, directory: path('build') }));
+  const api = stack.use(createDockerApi({ engine, builder, log, version: '0.1.0' }));
   const socketPath = path('docker.sock');
   await api.listen(socketPath);
   const owned = stack.move();

@@ -63,7 +63,7 @@ export const containerCases: readonly Case[] = [
     steps: [
       other('run --rm --network host busybox true', 'a machine has a network of its own', {
         exitCode: 125,
-        stderr: /--network host is not supported by berth yet/,
+        stderr: /--network host is not possible with berth: .*publish the ports it listens on with -p/,
       }),
       other('run --rm --pid host busybox true', 'a machine has processes of its own', {
         exitCode: 125,

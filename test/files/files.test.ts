@@ -4,6 +4,7 @@ import { commitSuite } from './commit-suite.ts';
 import { cpSuite } from './cp-suite.ts';
 import { hostileSuite } from './hostile-suite.ts';
 import { killedSuite } from './killed-suite.ts';
+import { layersSuite } from './layers-suite.ts';
 import { Sides } from './sides.ts';
 import { statesSuite } from './states-suite.ts';
 
@@ -21,6 +22,7 @@ describe('the files of containers', { timeout: 470_000 }, () => {
   cpSuite(sides);
   statesSuite(sides);
   hostileSuite(sides);
+  layersSuite(sides);
   commitSuite(sides);
   killedSuite(sides);
 });

@@ -15,13 +15,14 @@ export interface Side {
 export class Sides implements AsyncDisposable {
   readonly #berth: Berth;
   readonly #oracle: Oracle;
-  readonly #directory: string;
+  /** For files of neither side. */
+  readonly directory: string;
   readonly all: readonly [Side, Side];
 
   private constructor(berth: Berth, oracle: Oracle, directory: string) {
     this.#berth = berth;
     this.#oracle = oracle;
-    this.#directory = directory;
+    this.directory = directory;
     this.all = [
       { name: 'dockerd', docker: oracle.docker, host: join(directory, 'theirs') },
       { name: 'Berth', docker: berth.docker, host: join(directory, 'ours') },
@@ -32,7 +33,7 @@ export class Sides implements AsyncDisposable {
     const [berth, oracle] = await Promise.all([Berth.open(), Oracle.open()]);
     const sides = new Sides(berth, oracle, await mkdtemp(join(tmpdir(), 'bt-files-')));
     // The same image on both.
-    const archive = join(sides.#directory, 'busybox.tar');
+    const archive = join(sides.directory, 'busybox.tar');
     await writeBusyboxImage(archive);
     await berth.docker.ok(['load', '-q', '-i', archive]);
     return sides;
@@ -64,6 +65,6 @@ export class Sides implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#berth[Symbol.asyncDispose](), this.#oracle[Symbol.asyncDispose]()]);
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true });
   }
 }

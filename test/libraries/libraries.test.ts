@@ -110,7 +110,7 @@ describe('libraries, and containers that talk to their daemon', { timeout: 420_0
     await docker.ok(['commit', '-c', 'EXPOSE 8080', 'reaper', reaperImage], { timeoutMs: 120_000 });
     await docker.ok(['rm', 'reaper']);
     await writeFile(join(folder, 'file.txt'), 'a file\n');
-    const said = await client(berth, process.execPath, [here('testcontainers-story.mjs'), join(folder, 'file.txt')], {
+    const said = await client(berth, process.execPath, [here('testcontainers-story.ts'), join(folder, 'file.txt')], {
       // A lock of its own.
       TMPDIR: folder,
       RYUK_CONTAINER_IMAGE: reaperImage,

@@ -69,7 +69,8 @@ test('what is broken is refused with a sentence, and nothing is made', limit, as
     [await api.call('GET', '/events?since=5&until=1'), 400, /`since` time \(5\) cannot be after `until` time \(1\)/],
     [await api.call('POST', '/images/create?fromImage=x&tag=y'), 501, /the stand-in for images has no content/],
     [await api.call('POST', '/networks/create', { Name: 'n', Driver: 'nosuch' }), 404, /plugin "nosuch" not found/],
-    [await api.call('POST', '/networks/create', { Name: 'n', EnableIPv6: true }), 501, /--ipv6/],
+    [await api.call('POST', '/networks/create', { Name: 'n', EnableIPv4: false }), 501, /A network without IPv4/],
+    [await api.call('POST', '/networks/create', { Name: 'n', Scope: 'swarm' }), 403, /swarm is not active/],
     [await api.call('GET', '/containers/%E0%A4%A/json'), 400, /./],
   ];
   for (const [answer, status, text] of cases) {
@@ -199,6 +200,6 @@ test('the socket is made with its mode, refused when served, removed at the end'
 
 function secondEndpoint(api: TestApi): Promise<void> {
   const quiet = () => undefined;
-  const second = createDockerApi({ engine: api.t.engine, version: '0', log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
+  const second = createDockerApi({ engine: api.t.engine, builder: api.builder, version: '0', log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
   return second.listen(api.socketPath);
 }

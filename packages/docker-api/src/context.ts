@@ -1,3 +1,4 @@
+import type { Builder } from '@berth/builder';
 import type { Engine } from '@berth/engine';
 import type { LogDefaults } from './create/logging.ts';
 
@@ -12,6 +13,7 @@ export interface Log {
 /** What every area of the API receives. */
 export interface Context {
   readonly engine: Engine;
+  readonly builder: Builder;
   readonly log: Log;
   readonly version: string;
   readonly commit: string;

@@ -3,8 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { Fault } from '@berth/kit';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Builder } from '@berth/builder';
 import type { Engine } from '@berth/engine';
 import { absentArea } from './areas/absent.ts';
+import { buildArea } from './areas/build.ts';
 import { containerArea } from './areas/containers.ts';
 import { containerFileArea } from './areas/container-files.ts';
 import { containerStreamArea } from './areas/container-streams.ts';
@@ -26,6 +28,7 @@ import { requestMinor, stripVersion } from './versions.ts';
 
 export interface DockerApiOptions {
   readonly engine: Engine;
+  readonly builder: Builder;
   readonly log: Log;
   /** Berth's own version, e.g. `0.1.0`. */
   readonly version: string;
@@ -53,6 +56,7 @@ export function createDockerApi(options: DockerApiOptions): DockerApi {
   const closing = new AbortController();
   const context: Context = {
     engine: options.engine,
+    builder: options.builder,
     log: options.log,
     version: options.version,
     commit: options.commit ?? 'unknown',
@@ -142,6 +146,7 @@ function buildApp(context: Context): FastifyInstance {
     imageArea,
     imageArchiveArea,
     registryArea,
+    buildArea,
     networkArea,
     volumeArea,
     absentArea,

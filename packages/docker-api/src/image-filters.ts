@@ -3,7 +3,7 @@ import type { Image, Images } from '@berth/images';
 import { matchesGlob } from 'node:path';
 
 /** `docker images`: newest first. Faults with Docker's sentences for filters that can't be. */
-export function listImages(images: Images, text: string, reference: string): Image[] {
+export function listImages(images: Images, text: string, reference: string, { all }: { all: boolean }): Image[] {
   const filters = Filters.parse(text, ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until']);
   const dangling = filters.boolean('dangling');
   const before = filters.values('before').map((name) => images.get(name));
@@ -23,6 +23,7 @@ export function listImages(images: Images, text: string, reference: string): Ima
     )
     .filter(
       (image) =>
+        (all || !isStep(image)) &&
         (dangling === undefined || (image.tags.length === 0 && image.digests.length === 0) === dangling) &&
         filters.labels(image.configuration.config?.Labels ?? {}) &&
         before.every((other) => image.createdAtMs < other.createdAtMs) &&
@@ -31,6 +32,11 @@ export function listImages(images: Images, text: string, reference: string): Ima
         (patterns.length === 0 || image.tags.length > 0 || image.digests.length > 0),
     )
     .sort((a, b) => b.createdAtMs - a.createdAtMs);
+}
+
+/** Steps on the way to other images are not shown unless asked for. */
+export function isStep(image: Image): boolean {
+  return image.hasChildren && image.tags.length === 0 && image.digests.length === 0;
 }
 
 /** A pattern fits `name:tag`, `name@digest` or, without a tag of its own, `name`; `*` stays within a path segment. */

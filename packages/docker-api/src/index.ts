@@ -6,4 +6,5 @@
 export type { Log } from './context.ts';
 export { createDockerApi, type DockerApi, type DockerApiOptions } from './docker-api.ts';
 export { configTable, hostConfigTable, type OptionRow } from './create/option-table.ts';
+export { buildOptionTable, type BuildOptionRow } from './builds/options.ts';
 export { absentTable, type AbsentRow } from './areas/absent.ts';

@@ -52,9 +52,9 @@ export class ResponseStream {
   }
 
   /** Docker's last words in a stream of JSON messages that has already begun. */
-  async fail(error: unknown): Promise<void> {
+  async fail(error: unknown, code?: number): Promise<void> {
     const answer = answerFor(error);
     if (answer.id !== undefined) this.#context.log.error({ err: error, id: answer.id }, 'a stream failed');
-    await this.writeJson({ errorDetail: { message: answer.message }, error: answer.message });
+    await this.writeJson({ errorDetail: { ...(code === undefined ? {} : { code }), message: answer.message }, error: answer.message });
   }
 }

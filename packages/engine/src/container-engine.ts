@@ -15,9 +15,9 @@ import { defaultLimits, runtimeOf, type Deps } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { Events } from './events.ts';
 import type { ContainerEngineOptions } from './engine-options.ts';
-import { createExec, type Exec } from './exec.ts';
-import { attachPaused, engineClosed, execNotFound, isRestarting, logsUnreadable, notRunning } from './faults.ts';
-import { containerChanges, exportContainer, readArchive, statPath, writeArchive } from './files.ts';
+import { createExec } from './exec.ts';
+import { attachPaused, engineClosed, isRestarting, logsUnreadable, notRunning } from './faults.ts';
+import { containerChanges, containerLayer, exportContainer, readArchive, statPath, writeArchive } from './files.ts';
 import { killContainer } from './kill.ts';
 import { Lanes } from './lanes.ts';
 import { isAlive } from './lifecycle.ts';
@@ -241,20 +241,24 @@ export class ContainerEngine implements Engine {
     return this.#accept(() => commitContainer(this.#deps, this.#deps.registry.find(reference), request));
   }
 
+  containerLayer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+    return containerLayer(this.#deps, this.#deps.registry.find(reference), signal);
+  }
+
   createExec(reference: string, request: NewExec): Promise<string> {
     return this.#accept(async () => createExec(this.#deps, this.#deps.registry.find(reference), request).id);
   }
 
   exec(id: string): ExecView {
-    return this.#exec(id).view;
+    return this.#deps.registry.findExec(id).view;
   }
 
   startExec(id: string, options: { detach: boolean; terminalSize?: TerminalSize; signal: AbortSignal }): Promise<Attachment | undefined> {
-    return this.#accept(() => this.#exec(id).start(options));
+    return this.#accept(() => this.#deps.registry.findExec(id).start(options));
   }
 
   resizeExec(id: string, size: TerminalSize): Promise<void> {
-    return this.#exec(id).resize(size);
+    return this.#deps.registry.findExec(id).resize(size);
   }
 
   createNetwork(request: NewNetwork): Promise<{ id: string; warning: string }> {
@@ -277,8 +281,8 @@ export class ContainerEngine implements Engine {
     return this.#accept(() => connectNetwork(this.#deps, this.#deps.registry.find(container), { ...request, network: reference }));
   }
 
-  disconnectNetwork(reference: string, container: string, _options: { force: boolean }): Promise<void> {
-    return this.#accept(() => disconnectNetwork(this.#deps, this.#deps.registry.find(container), this.#deps.networks.find(reference)));
+  disconnectNetwork(reference: string, container: string, options: { force: boolean }): Promise<void> {
+    return this.#accept(() => disconnectNetwork(this.#deps, container, this.#deps.networks.find(reference), options));
   }
 
   pruneNetworks(matches: (network: NetworkView) => boolean): Promise<string[]> {
@@ -358,14 +362,6 @@ export class ContainerEngine implements Engine {
     if (container.state.phase === 'restarting') throw isRestarting(container.id);
     if (container.current === undefined) throw notRunning(container.id);
     return container.current;
-  }
-
-  #exec(id: string): Exec {
-    for (const container of this.#deps.registry.all()) {
-      const exec = container.execs.get(id);
-      if (exec !== undefined) return exec;
-    }
-    throw execNotFound(id);
   }
 
   /** Runs a mutation that, once begun, is the engine's own, whatever becomes of the client. */

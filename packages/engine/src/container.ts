@@ -7,7 +7,7 @@ import type { HealthState } from './health-state.ts';
 import { unlimitedLog } from './log/limits.ts';
 import { LogFile } from './log/log-file.ts';
 import { FilesInUse } from './files-in-use.ts';
-import type { ContainerDefinition, ContainerState } from './port.ts';
+import type { ContainerDefinition, ContainerState, Link } from './port.ts';
 import { Serial } from './serial.ts';
 import { Waits } from './waits.ts';
 
@@ -16,7 +16,10 @@ export interface EndpointSettings {
   readonly networkId: string;
   readonly aliases: readonly string[];
   readonly requestedIpv4?: string;
+  readonly requestedIpv6?: string;
   readonly requestedMac?: string;
+  readonly links?: readonly Link[];
+  readonly gatewayPriority?: number;
   /** While it runs. */
   readonly endpoint?: EndpointDefinition;
   /** While it runs: `eth0`, …; absent without a link. */
@@ -75,6 +78,8 @@ export class Container {
 
   /** The run in progress. */
   current: Run | undefined;
+  /** What has ended and whose machine stays until the removal: a step of a build. */
+  lingering: RunningContainer | undefined;
   /** Aborts a start in progress. */
   starting: AbortController | undefined;
   /** What the latest probes found; committed when its status or its streak changes. */

@@ -51,7 +51,7 @@ export async function createContainer(deps: Deps, request: NewContainer): Promis
     throw error;
   }
   deps.registry.add(container);
-  warm(deps, container);
+  if (request.buildStep !== true) warm(deps, container);
   emitContainer(deps, container, 'create');
   return { id, warnings: [] };
 }

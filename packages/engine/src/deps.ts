@@ -21,7 +21,7 @@ export interface EngineLog {
 
 /** How long the engine waits for others, milliseconds. */
 export interface EngineLimits {
-  /** A start, from intent to a running process. */
+  /** What a machine may have to be made for: an exec, taking up a container, reaching its files. */
   readonly startMs: number;
   /** Any other call to a runtime. */
   readonly callMs: number;

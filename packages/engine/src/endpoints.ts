@@ -5,13 +5,17 @@ import type { Container, EndpointSettings } from './container.ts';
 import type { Deps } from './deps.ts';
 import { networkNotFound } from './faults.ts';
 import { hostsFile } from './hosts-file.ts';
+import { hostsOfLinks, linkedNames } from './links.ts';
 import type { StoredNetwork } from './network-table.ts';
+import type { Link } from './port.ts';
 
 export interface ActiveEndpoint {
   readonly network: StoredNetwork;
   readonly endpoint: EndpointDefinition;
   /** Name of its link inside the container; `''` without one. */
   readonly nic: string;
+  readonly links: readonly Link[];
+  readonly gatewayPriority: number;
 }
 
 /** The names a container answers to on a network; none on the default one, as in Docker. */
@@ -35,12 +39,14 @@ export function allocate(deps: Deps, container: Container, settings: EndpointSet
           containerId: container.id,
           names: endpointNames(container, network, settings.aliases),
           ...(settings.requestedIpv4 === undefined ? {} : { ipv4: settings.requestedIpv4 }),
+          ...(settings.requestedIpv6 === undefined ? {} : { ipv6: settings.requestedIpv6 }),
           ...(settings.requestedMac === undefined ? {} : { mac: settings.requestedMac }),
         });
   if (network.driver === 'none') return { ...settings, endpoint };
+  const prefix = network.options['com.docker.network.container_iface_prefix'] ?? 'eth';
   let index = 0;
-  while (others.some(({ nic }) => nic === `eth${index}`)) index += 1;
-  return { ...settings, endpoint, nic: `eth${index}` };
+  while (others.some(({ nic }) => nic === `${prefix}${index}`)) index += 1;
+  return { ...settings, endpoint, nic: `${prefix}${index}` };
 }
 
 /** Addresses on all of the container's networks, or, with the fault, on none. */
@@ -66,9 +72,9 @@ export function free(deps: Deps, settings: EndpointSettings): EndpointSettings {
 
 /** The container's endpoints that are in use, in the order in which they became NICs. */
 export function active(deps: Deps, container: Container): ActiveEndpoint[] {
-  return container.endpoints.flatMap(({ networkId, endpoint, nic = '' }) => {
+  return container.endpoints.flatMap(({ networkId, endpoint, nic = '', links = [], gatewayPriority = 0 }) => {
     const network = deps.networks.byId(networkId);
-    return network === undefined || endpoint === undefined ? [] : [{ network, endpoint, nic }];
+    return network === undefined || endpoint === undefined ? [] : [{ network, endpoint, nic, links, gatewayPriority }];
   });
 }
 
@@ -77,9 +83,15 @@ export function linked(deps: Deps, container: Container): ActiveEndpoint[] {
   return active(deps, container).filter(({ network }) => network.driver === 'bridge');
 }
 
-/** The first network that leads out: the default route goes through it, and published ports come in there. */
+/**
+ * The network that leads out: the default route goes through it, and published ports come in there. Docker's choice: the
+ * highest priority, then the first by name.
+ */
 export function wayOut(deps: Deps, container: Container): ActiveEndpoint | undefined {
-  return linked(deps, container).find(({ network }) => !network.internal);
+  const [first] = linked(deps, container)
+    .filter(({ network }) => !network.internal)
+    .sort((one, other) => other.gatewayPriority - one.gatewayPriority || (one.network.name < other.network.name ? -1 : 1));
+  return first;
 }
 
 export function nics(deps: Deps, container: Container): NicSpec[] {
@@ -89,10 +101,11 @@ export function nics(deps: Deps, container: Container): NicSpec[] {
 
 /** Makes the names resolvable and the name-server choices known; called when the container is about to run. */
 export function announce(deps: Deps, container: Container): void {
-  for (const { endpoint } of linked(deps, container)) announceOne(deps, container, endpoint);
+  for (const one of linked(deps, container)) announceOne(deps, container, one);
 }
 
-export function announceOne(deps: Deps, container: Container, endpoint: EndpointDefinition): void {
+export function announceOne(deps: Deps, container: Container, { endpoint, links }: Pick<ActiveEndpoint, 'endpoint' | 'links'>): void {
+  if (links.length > 0) deps.networking.setLinks(endpoint, linkedNames(deps, links));
   if (container.definition.dns.length > 0) deps.networking.setUpstreams(endpoint, container.definition.dns);
   deps.networking.announce(endpoint);
 }
@@ -102,8 +115,15 @@ export async function publish(deps: Deps, container: Container, preferred: reado
   const { ports } = container.definition;
   const target = wayOut(deps, container);
   if (ports.length === 0 || target === undefined) return [];
-  return await deps.networking.publish(container.id, target.endpoint.ipv4.address, ports, preferred);
+  const { ipv4, ipv6 } = target.endpoint;
+  const addresses = { ipv4: ipv4.address, ...(ipv6 === undefined ? {} : { ipv6: ipv6.address }) };
+  // The network may have an address for ports that were published without one.
+  const binding = target.network.options['com.docker.network.bridge.host_binding_ipv4'] ?? '';
+  const requests = ports.map((port) => (port.hostAddress === '' && !isEvery(binding) ? { ...port, hostAddress: binding } : port));
+  return await deps.networking.publish(container.id, addresses, requests, preferred);
 }
+
+const isEvery = (address: string) => address === '' || address === '0.0.0.0';
 
 /** The files that Docker manages inside a container, for its present networks. */
 export function managedFiles(deps: Deps, container: Container): ContainerSpec['files'] {
@@ -115,6 +135,7 @@ export function managedFiles(deps: Deps, container: Container): ContainerSpec['f
       domainname: definition.domainname,
       addresses: endpoints.flatMap(({ ipv4, ipv6 }) => (ipv6 === undefined ? [ipv4.address] : [ipv4.address, ipv6.address])),
       extraHosts: definition.extraHosts,
+      links: hostsOfLinks(deps, container),
       hostGateway: endpoints[0]?.gateway,
     }),
     hostname: `${definition.hostname}\n`,

@@ -87,6 +87,11 @@ export const containerNetwork = () =>
 export const alreadyConnected = (container: string, network: string) =>
   new Fault('forbidden', 'already-connected', `endpoint with name ${container} already exists in network ${network}`);
 export const notConnected = (id: string, network: string) => new Fault('forbidden', 'not-connected', `container ${id} is not connected to network ${network}`);
+export const linkNotRunning = (target: string, container: string, alias: string) =>
+  new Fault('invalid', 'link-not-running', `Cannot link to a non running container: /${target} AS /${container}/${alias}`);
+export const linkNotOnDefault = (target: string) =>
+  new Fault('invalid', 'link-not-on-default', `Cannot link to /${target}, as it does not belong to the default network`);
+export const endpointNotFound = (reference: string) => new Fault('not-found', 'endpoint-not-found', `endpoint ${reference} not found`);
 export const privateNetwork = () =>
   new Fault('forbidden', 'private-network', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
 export const addressNotOnDefault = () => new Fault('invalid', 'address-on-default', 'user specified IP address is supported on user defined networks only');

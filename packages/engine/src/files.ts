@@ -28,6 +28,7 @@ export async function holdFiles(deps: Deps, container: Container, signal?: Abort
       rootfs: deps.images.rootfs(deps.images.leased(container.id)[0] ?? deps.images.get(imageId)),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
       ...(cpus === undefined ? {} : { cpus }),
+      ...(container.definition.buildStep === true ? { oneOff: true } : {}),
     };
     const files = await bounded(runtimeOf(deps, container).files(request), deps.limits.startMs, "reaching the container's files");
     return {
@@ -111,6 +112,11 @@ export async function exportContainer(deps: Deps, container: Container, signal: 
     await held[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+export async function containerLayer(deps: Deps, container: Container, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+  const held = await holdFiles(deps, container, signal);
+  return heldUntilRead(held, toTar(held.files.layer({ signal: held.signal }), ''));
 }
 
 /** The root itself has no name in an export. */

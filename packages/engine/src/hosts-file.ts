@@ -9,6 +9,8 @@ export function hostsFile(options: {
   /** `name:address`, as `--add-host` gives them; the address may contain colons and be in brackets. */
   readonly extraHosts: readonly string[];
   readonly hostGateway: string | undefined;
+  /** Whole lines for linked containers. */
+  readonly links?: readonly string[];
 }): string {
   const { hostname, domainname } = options;
   const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
@@ -25,6 +27,7 @@ export function hostsFile(options: {
       if (address !== 'host-gateway') return [`${address}\t${line.slice(0, colon)}`];
       return options.hostGateway === undefined ? [] : [`${options.hostGateway}\t${line.slice(0, colon)}`];
     }),
+    ...(options.links ?? []),
     ...options.addresses.map((address) => `${address}\t${names}`),
   ];
   return `${lines.join('\n')}\n`;

@@ -8,7 +8,9 @@ export function resolveRequest(deps: Deps, request: NetworkRequest): EndpointSet
   if (request.network === 'host') throw hostNetwork();
   if (request.network.startsWith('container:')) throw containerNetwork();
   const network = deps.networks.find(request.network);
-  if (request.ipv4 !== undefined && request.ipv4 !== '') {
+  const given = (text: string | undefined) => (text === '' ? undefined : text);
+  const [ipv4, ipv6, mac] = [given(request.ipv4), given(request.ipv6), given(request.mac)];
+  if (ipv4 !== undefined || ipv6 !== undefined) {
     if (network.predefined) throw addressNotOnDefault();
     if (!network.userSubnet) throw addressNeedsSubnet();
   }
@@ -16,8 +18,11 @@ export function resolveRequest(deps: Deps, request: NetworkRequest): EndpointSet
   return {
     networkId: network.id,
     aliases: request.aliases,
-    ...(request.ipv4 === undefined || request.ipv4 === '' ? {} : { requestedIpv4: request.ipv4 }),
-    ...(request.mac === undefined || request.mac === '' ? {} : { requestedMac: request.mac }),
+    ...(ipv4 === undefined ? {} : { requestedIpv4: ipv4 }),
+    ...(ipv6 === undefined ? {} : { requestedIpv6: ipv6 }),
+    ...(mac === undefined ? {} : { requestedMac: mac }),
+    ...(request.links === undefined || request.links.length === 0 ? {} : { links: request.links }),
+    ...(request.gatewayPriority === undefined || request.gatewayPriority === 0 ? {} : { gatewayPriority: request.gatewayPriority }),
   };
 }
 

@@ -77,6 +77,7 @@ export class Networks {
         driver: 'bridge',
         internal: request.internal,
         isDefault,
+        enableIpv6: request.enableIpv6,
         pools: request.pools,
         mtu: Number.isInteger(mtu) && mtu >= 68 && mtu <= 65535 ? mtu : DEFAULT_MTU,
         options: request.options,

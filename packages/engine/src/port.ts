@@ -58,9 +58,18 @@ export interface ContainerDefinition {
   readonly dnsSearch: readonly string[];
   readonly dnsOptions: readonly string[];
   readonly ports: readonly PortRequest[];
+  /** `80/tcp`: what the image or the user says it listens on; told to containers that link to it. */
+  readonly exposedPorts?: readonly string[];
+  /** Containers on the default network that it knows by a name (`--link`). */
+  readonly links?: readonly Link[];
   /** Remove the container when it ends (`--rm`). */
   readonly autoRemove: boolean;
-  /** Networks to join at create, first the one that carries the default route. Empty with `--network none`. */
+  /**
+   * A step of a build: when its process has ended, its machine stays for its files to be read, until it is removed. It does not
+   * outlive its daemon, and nothing is prepared for others like it.
+   */
+  readonly buildStep?: boolean;
+  /** Networks to join at create. Empty with `--network none`. */
   readonly networks: readonly NetworkRequest[];
   /** The API personality's own view (Docker's Config and HostConfig), kept verbatim to give back in inspect. */
   readonly personality: Readonly<Record<string, unknown>>;
@@ -70,8 +79,19 @@ export interface NetworkRequest {
   /** Name or id. */
   readonly network: string;
   readonly ipv4?: string;
+  readonly ipv6?: string;
   readonly mac?: string;
   readonly aliases: readonly string[];
+  /** Names of others that only this container knows on the network. */
+  readonly links?: readonly Link[];
+  /** Whose network carries the default route: the highest, then the first by name. Absent: 0. */
+  readonly gatewayPriority?: number;
+}
+
+export interface Link {
+  /** On the default network a container's id; elsewhere as the user wrote it, and found when it is asked for. */
+  readonly container: string;
+  readonly alias: string;
 }
 
 export type NewContainer = Omit<ContainerDefinition, 'id' | 'createdAtMs' | 'name' | 'hostname'> & {
@@ -120,6 +140,9 @@ export interface EndpointView extends EndpointDefinition {
   readonly aliases: readonly string[];
   /** The user asked for this address. */
   readonly requestedIpv4?: string;
+  readonly requestedIpv6?: string;
+  readonly links: readonly Link[];
+  readonly gatewayPriority: number;
   /** Connected in the running guest (addresses count only then in Docker's inspect). */
   readonly active: boolean;
 }
@@ -266,6 +289,8 @@ export interface Engine extends AsyncDisposable {
   /** The whole root file system as a tar. */
   exportContainer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
   commitContainer(reference: string, request: CommitRequest): Promise<Image>;
+  /** What the container has changed, as the tar of a layer. */
+  containerLayer(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
 
   createExec(reference: string, request: NewExec): Promise<string>;
   exec(id: string): ExecView;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { FakeRuntime } from '@berth/runtime/fake';
+import { FakeContainer, FakeRuntime } from '@berth/runtime/fake';
 import { Store } from '@berth/store';
 import type { NewNetwork } from './port.ts';
 import { openTestEngine, textOf, type TestEngine } from './stand-ins/index.ts';
@@ -27,6 +27,57 @@ async function leave(t: TestEngine): Promise<void> {
   await t.runtime[Symbol.asyncDispose]();
   await t.store[Symbol.asyncDispose]();
 }
+
+test('killed while a network was joined or left: the next engine makes the machine what its row says', limit, async (context) => {
+  const directory = folder(context);
+  const first = await openTestEngine(directory);
+  const blank = {
+    driver: 'bridge',
+    internal: false,
+    attachable: false,
+    enableIpv6: false,
+    pools: [],
+    ipamDriver: '',
+    ipamOptions: {},
+    options: {},
+    labels: {},
+  };
+  const joined = await first.engine.createNetwork({ ...blank, name: 'joined' });
+  const left = await first.engine.createNetwork({ ...blank, name: 'left' });
+  const joining = await first.engine.createContainer(first.container(['sleep', '1000'], { name: 'joining' }));
+  const leaving = await first.engine.createContainer(first.container(['sleep', '1000'], { name: 'leaving', networks: [{ network: 'left', aliases: [] }] }));
+  for (const name of ['joining', 'leaving']) await first.engine.startContainer(name);
+  // The runtime never answers: that is where the daemon is killed.
+  const asked: string[] = [];
+  for (const call of ['connectNetwork', 'disconnectNetwork'] as const) {
+    context.mock.method(FakeContainer.prototype, call, async () => {
+      asked.push(call);
+      await new Promise<void>(() => undefined);
+    });
+  }
+  void first.engine.connectNetwork('joined', 'joining', { aliases: [] }).catch(() => undefined);
+  void first.engine.disconnectNetwork('left', 'leaving', { force: false }).catch(() => undefined);
+  while (asked.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  context.mock.restoreAll();
+  await leave(first);
+
+  const seen: string[] = [];
+  context.mock.method(FakeContainer.prototype, 'networkIds', () => [left.id]);
+  for (const call of ['connectNetwork', 'disconnectNetwork'] as const) {
+    context.mock.method(FakeContainer.prototype, call, async function (this: FakeContainer, network: string | { networkId: string }) {
+      const id = typeof network === 'string' ? network : network.networkId;
+      if (id === joined.id || id === left.id) seen.push(`${call} ${id === joined.id ? 'joined' : 'left'} ${this.id === joining.id ? 'joining' : 'leaving'}`);
+    });
+  }
+  const second = await openTestEngine(directory);
+  assert.deepEqual(seen.sort(), ['connectNetwork joined joining', 'disconnectNetwork left joining', 'disconnectNetwork left leaving']);
+  assert.deepEqual(
+    second.engine.container('joining').endpoints.map(({ networkName }) => networkName),
+    ['bridge', 'joined'],
+  );
+  assert.deepEqual(second.engine.container(leaving.id).endpoints, []);
+  await leave(second);
+});
 
 test('closing leaves containers running; the next engine has them as they were', limit, async (context) => {
   const directory = folder(context);

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Runtime } from '@berth/runtime';
 import { bounded } from './bounded.ts';
+import { settleNetworks } from './connect.ts';
 import { Container, logPath, unsupervised } from './container.ts';
 import { warm } from './create.ts';
 import type { Deps } from './deps.ts';
@@ -71,6 +72,7 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     // What runs needs its image no more than what is stopped; only a start will fail.
     deps.log.error({ err: error, container: container.id }, "a container's image is missing");
   }
+  if (container.definition.buildStep === true) return await discard(deps, container, runtime, present);
   const wasAlive = isAlive(state.phase);
   container.log.endedRun = wasAlive || intent === 'start' ? container.run - 1 : container.run;
 
@@ -91,6 +93,15 @@ async function settle(deps: Deps, container: Container, intent: Intent, left: Re
     await removeNow(deps, container, { volumes: intent === 'remove-volumes' || container.definition.autoRemove });
   } else if (markDue(container)) await save(deps, container, '');
   else if (state.phase === 'created') warmIfPossible(deps, container);
+}
+
+/** The build it was a step of has ended with its daemon. */
+async function discard(deps: Deps, container: Container, runtime: Runtime, present: boolean): Promise<void> {
+  if (present) await bounded(runtime.stopLeftovers(container.id), deps.limits.callMs, 'ending a step of a build');
+  await leaveNetworks(deps, container);
+  container.log.endRun(container.run);
+  if (isAlive(container.state.phase)) container.state = { ...container.state, phase: 'exited', pid: 0, exitCode: 255, error: LOST };
+  await removeNow(deps, container, { volumes: true });
 }
 
 /** Containers that start with the daemon are to be restarted, but for those that never ran. */
@@ -151,6 +162,11 @@ async function adopt(deps: Deps, container: Container, runtime: Runtime, intent:
   // The row says what is wanted; killed between the two, the process may be in the other state.
   if (wasPaused) await bounded(running.pause(), deps.limits.callMs, 'freezing').catch(() => undefined);
   else await bounded(running.unpause(), deps.limits.callMs, 'thawing').catch(() => undefined);
+  if (intent === 'networks') {
+    await settleNetworks(deps, container, running).catch((error: unknown) =>
+      deps.log.error({ err: error, container: container.id }, 'the networks of a container could not be made those of its row; its next start has them'),
+    );
+  }
   if (intent === 'update') {
     await bounded(running.updateLimits(limitsOf(container.definition)), deps.limits.callMs, 'changing the limits').catch((error: unknown) =>
       deps.log.error({ err: error, container: container.id }, 'new limits did not reach a container; its next start has them'),

@@ -1,5 +1,6 @@
 import type { Container } from './container.ts';
-import { containerAmbiguous, containerNotFound, nameInUse } from './faults.ts';
+import type { Exec } from './exec.ts';
+import { containerAmbiguous, containerNotFound, execNotFound, nameInUse } from './faults.ts';
 
 /** Who is there: containers by id, id prefix and name. Names are taken before anything is awaited, so two can't get one. */
 export class Registry {
@@ -29,6 +30,21 @@ export class Registry {
     const [match] = matches;
     if (match === undefined) throw containerNotFound(reference);
     return match;
+  }
+
+  /** Fault `exec-not-found`. */
+  findExec(id: string): Exec {
+    for (const container of this.all()) {
+      const exec = container.execs.get(id);
+      if (exec !== undefined) return exec;
+    }
+    throw execNotFound(id);
+  }
+
+  /** Whether nobody is meant by it. */
+  isAbsent(reference: string): boolean {
+    const bare = reference.startsWith('/') ? reference.slice(1) : reference;
+    return !this.#names.has(bare) && !this.all().some((container) => bare !== '' && container.id.startsWith(bare));
   }
 
   takeName(name: string, id: string): void {

@@ -52,6 +52,7 @@ export async function removeNow(deps: Deps, container: Container, { volumes }: {
   try {
     if (phase !== 'removing') await save(deps, container, intent);
     await bounded(container.filesInUse.end(filesRemoving(container.name)), deps.limits.callMs, 'ending copies');
+    await bounded(container.lingering?.destroy() ?? Promise.resolve(), deps.limits.callMs, 'ending the virtual machine');
     await bounded(runtimeOf(deps, container).remove(container.id), deps.limits.callMs, 'removing the writable layer');
     await container.log.remove();
     deps.images.unlease(container.id);

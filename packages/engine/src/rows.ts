@@ -20,7 +20,7 @@ export interface Stored {
 }
 
 /** What was begun and may be half-done. */
-export type Intent = '' | 'start' | 'update' | 'remove-volumes';
+export type Intent = '' | 'start' | 'update' | 'networks' | 'remove-volumes';
 
 export interface StoredContainer extends Stored {
   readonly definition: ContainerDefinition;

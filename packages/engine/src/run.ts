@@ -68,6 +68,10 @@ async function endRun(deps: Deps, container: Container, run: Run, status: ExitSt
   deps.volumes.table.letGo(container.id);
   container.waits.exited({ exitCode: status.exitCode, ...(status.error === undefined ? {} : { error: status.error }) });
 
+  if (container.definition.buildStep === true) {
+    container.lingering = run.running;
+    return;
+  }
   await bounded(run.running.destroy(), deps.limits.callMs, 'ending the virtual machine').catch((error: unknown) =>
     deps.log.error({ err: error, container: container.id }, 'what is left of a container could not be ended'),
   );

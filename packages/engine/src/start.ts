@@ -8,6 +8,7 @@ import { active, allocateAll, announce, managedFiles, nics, publish } from './en
 import { alreadyStarted, startAborted, startPaused, startRemoving } from './faults.ts';
 import { beginRun, leaveNetworks } from './run.ts';
 import { next } from './lifecycle.ts';
+import { checkLinks, environmentOfLinks, linkersOf } from './links.ts';
 import { removeNow } from './remove.ts';
 import { save } from './save.ts';
 import { startFailure } from './start-failure.ts';
@@ -47,10 +48,11 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     announce(deps, container);
     container.publications = await publishPorts(deps, container);
     const mounts = await runtimeMounts(deps, container);
+    checkLinks(deps, container);
     starting.signal.throwIfAborted();
-    const limit = AbortSignal.any([starting.signal, AbortSignal.timeout(deps.limits.startMs)]);
+    // No limit here: in a crowd most of a start is waiting for one's turn. The runtime limits each thing it does.
     const running = await runtimeOf(deps, container).start(specification(deps, container, mounts), container.log.sink(number), {
-      signal: limit,
+      signal: starting.signal,
       door: doorOf(deps, container),
     });
     container.state = {
@@ -69,6 +71,7 @@ export async function startNow(deps: Deps, container: Container, { isRestart }: 
     else saveSoon(deps, container, number);
     emitMounts(deps, container, 'mount');
     emitContainer(deps, container, 'start');
+    tellLinkers(deps, container);
   } catch (error) {
     if (container.current?.number === number) {
       // The process runs but could not be written down: it must not run unseen.
@@ -88,6 +91,18 @@ function saveSoon(deps: Deps, container: Container, number: number): void {
       if (container.current?.number === number && !deps.closing.aborted) await save(deps, container, '');
     })
     .catch((error: unknown) => deps.log.error({ err: error, container: container.id }, 'a start could not be written down'));
+}
+
+/** Those that run with a link to it learn its address, in their own queues: nobody waits for that. */
+function tellLinkers(deps: Deps, container: Container): void {
+  for (const linker of linkersOf(deps, container)) {
+    void linker.serial
+      .run(async () => {
+        if (linker.current !== undefined)
+          await bounded(linker.current.running.updateFiles(managedFiles(deps, linker)), deps.limits.callMs, 'rewriting /etc/hosts');
+      })
+      .catch((error: unknown) => deps.log.warn({ err: error, container: linker.id }, "a linked container's new address could not be written down"));
+  }
 }
 
 /** Gives back what a start took; the container is as before, but for the failure. */
@@ -136,7 +151,7 @@ function specification(deps: Deps, container: Container, mounts: readonly Mount[
     readonlyRootfs: definition.readonlyRootfs,
     process: {
       args: definition.args,
-      env: definition.env,
+      env: [...definition.env, ...environmentOfLinks(deps, container)],
       cwd: definition.cwd,
       user: definition.user,
       additionalGroups: definition.additionalGroups,
@@ -155,5 +170,6 @@ function specification(deps: Deps, container: Container, mounts: readonly Mount[
     networks: nics(deps, container),
     init: definition.init,
     shmBytes: definition.shmBytes,
+    ...(definition.buildStep === true ? { oneOff: true } : {}),
   };
 }

@@ -9,7 +9,7 @@ export function containerView(deps: Deps, container: Container): ContainerView {
     definition: container.definition,
     state: container.state,
     endpoints: container.endpoints.map((settings): EndpointView => {
-      const { endpoint, aliases, requestedIpv4, networkId } = settings;
+      const { endpoint, aliases, requestedIpv4, requestedIpv6, networkId, links = [], gatewayPriority = 0 } = settings;
       return {
         ...(endpoint ?? {
           endpointId: '',
@@ -23,6 +23,9 @@ export function containerView(deps: Deps, container: Container): ContainerView {
         networkName: deps.networks.byId(networkId)?.name ?? networkId,
         aliases,
         ...(requestedIpv4 === undefined ? {} : { requestedIpv4 }),
+        ...(requestedIpv6 === undefined ? {} : { requestedIpv6 }),
+        links,
+        gatewayPriority,
         active: endpoint !== undefined && isAlive(container.state.phase),
       };
     }),

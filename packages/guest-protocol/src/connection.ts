@@ -16,10 +16,11 @@ import type {
 import { BodyReader, BodyWriter } from './body.ts';
 import { Delivery } from './delivery.ts';
 import { Execution } from './execution.ts';
-import { GuestFiles, writeFilesRequest } from './files.ts';
+import { type FilesRequest, GuestFiles, writeFilesRequest } from './files.ts';
+import type { Spool } from './spool.ts';
 import { Line } from './line.ts';
 import { toAgent, toHost } from './messages.ts';
-import type { AgentState, BlockDevice, GuestAgent, NetworkDevice } from './port.ts';
+import type { AgentState, BlockDevice, GuestAgent, LayerPlace, NetworkDevice } from './port.ts';
 import { Relay } from './relay.ts';
 import { readProcesses, readStatistics } from './reports.ts';
 import { encodeStart, writeLimits, writeNic, writeProcess } from './specification.ts';
@@ -40,7 +41,7 @@ interface JournalPiece {
  */
 export class GuestConnection implements GuestAgent {
   readonly exited: Promise<ExitStatus>;
-  readonly files = new GuestFiles((request, sink) => this.#execute(toAgent.files, (body) => writeFilesRequest(body, request), sink));
+  readonly files: GuestFiles;
   readonly #line: Line;
   readonly #stdin: StdinStream;
   readonly #relay: Relay;
@@ -50,7 +51,10 @@ export class GuestConnection implements GuestAgent {
   #journal: Delivery<JournalPiece> | undefined;
   #settle: (status: ExitStatus) => void = () => undefined;
 
-  constructor(stream: Duplex) {
+  /** `spool`: through which bulk goes, where there is one. */
+  constructor(stream: Duplex, spool?: Spool) {
+    const begin = (request: FilesRequest, back: number, sink: ExecSink) => this.#execute(toAgent.files, (body) => writeFilesRequest(body, request, back), sink);
+    this.files = new GuestFiles(begin, spool);
     this.exited = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -67,10 +71,13 @@ export class GuestConnection implements GuestAgent {
     return this.#line.hello(options.resume ?? false, options.signal);
   }
 
-  async mountLayers(layers: readonly { readonly device: BlockDevice }[]): Promise<void> {
+  async mountLayers(layers: readonly LayerPlace[]): Promise<void> {
     const body = new BodyWriter();
-    body.list(layers, (layer) => {
-      body.u32(layer.device.index);
+    body.list(layers, ({ device, part }) => {
+      body
+        .u32(device.index)
+        .u64(part?.offsetBytes ?? 0)
+        .u64(part?.sizeBytes ?? 0);
     });
     await this.#line.ask(toAgent.mountLayers, body.done());
   }

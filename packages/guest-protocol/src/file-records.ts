@@ -28,6 +28,7 @@ export function encodePiece(piece: FilePiece): Buffer[] {
   }
 }
 
+export const dataHead = (sizeBytes: number): Buffer => head(TAG.data, sizeBytes);
 export const encodedEnd = (): Buffer => head(TAG.end, 0);
 
 function head(tag: number, length: number): Buffer {

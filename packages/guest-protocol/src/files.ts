@@ -1,14 +1,15 @@
 import type { ExecSink, ExitStatus, FileAccess, FileChange, FilePiece, FileReading, FileStat, ReadOptions, RunningExec, WriteOptions } from '@berth/runtime';
 import { BodyReader, type BodyWriter } from './body.ts';
 import { agentFault, agentIncompatible, agentLost } from './faults.ts';
-import { encodedEnd, encodePiece, FileRecordParser, type FileRecord } from './file-records.ts';
+import { encodedEnd, FileRecordParser, type FileRecord } from './file-records.ts';
 import { Handover } from './handover.ts';
+import { PiecesToGuest } from './pieces-to-guest.ts';
+import { ChunkParser, type OpenSpool, SlotsToGuest, type Spool } from './spool.ts';
 
 const OPERATIONS = { stat: 1, read: 2, write: 3, changes: 4, layer: 5 } as const;
 const FLAGS = { managed: 1, keepKinds: 2, owner: 4 } as const;
-/** What is sent in one go, so that small files don't cost a message each. */
-const BATCH_BYTES = 28_000;
 const SIGKILL = 9;
+const EMPTIED = Buffer.alloc(1);
 
 export interface FilesRequest {
   readonly operation: keyof typeof OPERATIONS;
@@ -17,16 +18,40 @@ export interface FilesRequest {
   readonly user: string;
 }
 
-export function writeFilesRequest(body: BodyWriter, { operation, flags, path, user }: FilesRequest): void {
-  body.u8(OPERATIONS[operation]).u8(flags).string(path).string(user);
+/** `spool`: how many places before the writable layer it is; 0: there is none. */
+export function writeFilesRequest(body: BodyWriter, { operation, flags, path, user }: FilesRequest, spool: number): void {
+  body.u8(OPERATIONS[operation]).u8(flags).string(path).string(user).u32(spool);
 }
+
+type Begin = (request: FilesRequest, spool: number, sink: ExecSink) => Promise<RunningExec>;
 
 /** The files of a container, by workers of the agent: one a request, which to the protocol is an exec. */
 export class GuestFiles implements FileAccess {
-  readonly #begin: (request: FilesRequest, sink: ExecSink) => Promise<RunningExec>;
+  readonly #begin: Begin;
+  readonly #spool: Spool | undefined;
+  /** It serves one request at a time; others go along the line. */
+  #spoolTaken = false;
 
-  constructor(begin: (request: FilesRequest, sink: ExecSink) => Promise<RunningExec>) {
+  constructor(begin: Begin, spool: Spool | undefined) {
     this.#begin = begin;
+    this.#spool = spool;
+  }
+
+  /** The spool, when it is there and free, for the time of one request. */
+  async #takeSpool(): Promise<({ readonly back: number; readonly open: OpenSpool } & AsyncDisposable) | undefined> {
+    if (this.#spool === undefined || this.#spoolTaken) return undefined;
+    this.#spoolTaken = true;
+    try {
+      const open = await this.#spool.open();
+      const release = async () => {
+        this.#spoolTaken = false;
+        await open[Symbol.asyncDispose]();
+      };
+      return { back: this.#spool.back, open, [Symbol.asyncDispose]: release };
+    } catch (error) {
+      this.#spoolTaken = false;
+      throw error;
+    }
   }
 
   async stat(path: string): Promise<FileStat> {
@@ -49,29 +74,26 @@ export class GuestFiles implements FileAccess {
     const { signal, owner } = options;
     const flags = FLAGS.managed | (options.keepKinds === true ? FLAGS.keepKinds : 0) | (owner === undefined ? 0 : FLAGS.owner);
     const words: Buffer[] = [];
-    const work = await this.#begin({ operation: 'write', flags, path, user: owner ?? '' }, { write: (_stream, data) => void words.push(data) });
+    await using spool = await this.#takeSpool();
+    const slots = spool === undefined ? undefined : new SlotsToGuest(spool.open);
+    const work = await this.#begin({ operation: 'write', flags, path, user: owner ?? '' }, spool?.back ?? 0, {
+      write: (stream, data) => (stream === 'stdout' ? slots?.emptied(data.length) : void words.push(data)),
+    });
     let status: ExitStatus | undefined;
     void work.exited.then((ended) => {
       status = ended;
+      slots?.end();
     });
     const kill = () => void work.signal(SIGKILL).catch(() => undefined);
     signal?.addEventListener('abort', kill, { once: true });
     try {
-      let batch: Buffer[] = [];
-      let bytes = 0;
+      const sending = new PiecesToGuest((data) => work.writeStdin(data), slots);
       for await (const piece of pieces) {
         // What it has refused needs no more.
         if (status !== undefined || signal?.aborted === true) break;
-        for (const part of encodePiece(piece)) {
-          batch.push(part);
-          bytes += part.length;
-        }
-        if (bytes < BATCH_BYTES) continue;
-        await work.writeStdin(Buffer.concat(batch));
-        batch = [];
-        bytes = 0;
+        await sending.put(piece);
       }
-      await work.writeStdin(Buffer.concat([...batch, encodedEnd()]));
+      await sending.end(encodedEnd());
       await work.closeStdin();
     } catch (error) {
       kill();
@@ -96,16 +118,18 @@ export class GuestFiles implements FileAccess {
   /** What a worker says, up to its end. A consumer that stops early ends the worker. */
   async *#records(request: FilesRequest, signal?: AbortSignal): AsyncGenerator<FileRecord, undefined> {
     signal?.throwIfAborted();
+    await using spool = request.operation === 'stat' ? undefined : await this.#takeSpool();
     const handover = new Handover<FileRecord>();
+    const chunks = new ChunkParser(spool?.open, () => work.writeStdin(EMPTIED));
     const parser = new FileRecordParser();
     const words: Buffer[] = [];
     let nonsense: unknown;
-    const work = await this.#begin(request, {
+    const work: RunningExec = await this.#begin(request, spool?.back ?? 0, {
       write: async (stream, data) => {
         if (stream === 'stderr') words.push(data);
         else if (nonsense === undefined)
           try {
-            for (const record of parser.push(data)) await handover.put(record);
+            for await (const chunk of chunks.push(data)) for (const record of parser.push(chunk)) await handover.put(record);
           } catch (error) {
             nonsense = error;
           }
@@ -133,6 +157,8 @@ export class GuestFiles implements FileAccess {
       signal?.removeEventListener('abort', kill);
       if (!over) kill();
       handover.end();
+      // The spool is the next one's only when this worker has gone.
+      if (spool !== undefined) await status;
     }
   }
 }

@@ -24,8 +24,12 @@ export class Handover<T> {
       const waiting = this.#waiting;
       if (waiting !== undefined) {
         this.#waiting = undefined;
-        yield waiting.item;
-        waiting.taken();
+        try {
+          yield waiting.item;
+        } finally {
+          // Also when whoever took it wants no more.
+          waiting.taken();
+        }
       } else if (this.#ended) return;
       else
         await new Promise<void>((resolve) => {

@@ -4,3 +4,4 @@
  */
 export type * from './port.ts';
 export { GuestConnection } from './connection.ts';
+export { type OpenSpool, type Spool, SPOOL_BYTES } from './spool.ts';

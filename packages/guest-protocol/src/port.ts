@@ -29,7 +29,7 @@ export interface GuestAgent extends AsyncDisposable {
   /** First message on a connection; `resume` is true when adopting (the stream may begin in the middle of a frame). */
   hello(options?: { resume?: boolean; signal?: AbortSignal }): Promise<AgentState>;
   /** Binds the block devices and mounts the squashfs layers, lowest first, at the places an overlay expects. */
-  mountLayers(layers: readonly { readonly device: BlockDevice }[]): Promise<void>;
+  mountLayers(layers: readonly LayerPlace[]): Promise<void>;
   /** Runs once through what a start will run (a throw-away process), drops what a child must not inherit, syncs. */
   seal(): Promise<void>;
   /** Fresh identity; must come before any tenant code in a clone. 32 bytes or more of entropy. */
@@ -66,6 +66,12 @@ export interface GuestAgent extends AsyncDisposable {
 /** Which of the VM's virtio block devices: counted in the order of the command line. */
 export interface BlockDevice {
   readonly index: number;
+}
+
+/** A layer's file system: a whole device, or a part of one that several share, in whole sectors. */
+export interface LayerPlace {
+  readonly device: BlockDevice;
+  readonly part?: { readonly offsetBytes: number; readonly sizeBytes: number };
 }
 
 /** Which of the VM's virtio network devices: counted in the order of the command line; unbound until used. */

@@ -26,19 +26,18 @@ export function writeLimits(body: BodyWriter, limits: Limits): void {
 
 export function writeNic(body: BodyWriter, nic: NicSpec): void {
   const none = Buffer.alloc(0);
-  const gateway = nic.gateway;
   body.string(nic.name).bytes(nic.mac === '' ? none : macBytes(nic.mac));
   body.bytes(nic.ipv4.address === '' ? none : ipv4Bytes(nic.ipv4.address)).u8(nic.ipv4.prefix);
   body.bytes(nic.ipv6 === undefined ? none : ipv6Bytes(nic.ipv6.address)).u8(nic.ipv6?.prefix ?? 0);
-  body.bytes(gateway === undefined || gateway.includes(':') ? none : ipv4Bytes(gateway));
-  body.bytes(gateway?.includes(':') ? ipv6Bytes(gateway) : none);
+  body.bytes(nic.gateway === undefined ? none : ipv4Bytes(nic.gateway));
+  body.bytes(nic.ipv6Gateway === undefined ? none : ipv6Bytes(nic.ipv6Gateway));
   body.u32(nic.mtu);
 }
 
 const mountKind = { tmpfs: 0, share: 1, block: 2, socket: 3 } as const;
 
-/** A share is known in the guest by its place in the list, a disk by its place behind the layers. */
-function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void {
+/** A share is known in the guest by its place in the list, a disk by how many places before the writable layer it is, with the spool between. */
+function writeMounts(body: BodyWriter, { mounts }: ContainerSpec): void {
   const disks = disksOf(mounts);
   let index = 0;
   body.list(mounts, (mount) => {
@@ -58,7 +57,7 @@ function writeMounts(body: BodyWriter, { mounts, rootfs }: ContainerSpec): void 
       return;
     }
     body.strings([]).string(mount.type === 'share' ? name : mount.subpath);
-    body.u32(mount.type === 'share' ? 0 : rootfs.layers.length + disks.indexOf(mount.disk));
+    body.u32(mount.type === 'share' ? 0 : 1 + disks.length - disks.indexOf(mount.disk));
     body.u8((mount.readonly ? 1 : 0) | (mount.copy ? 2 : 0));
   });
 }

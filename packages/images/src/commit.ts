@@ -31,7 +31,6 @@ export async function commitLayer(layer: AsyncIterable<Buffer>, context: CommitC
   using _pinned = pinned;
   const empty = diffId === EMPTY_LAYER;
   const diffIds = empty ? below : [...below, diffId];
-  await layers.prepare(diffIds, workspace, context.signal);
   const nowMs = context.now();
   const configuration = Buffer.from(JSON.stringify(configurationOf(context, defaults, diffIds, empty, nowMs)));
   const id = sha256(configuration);

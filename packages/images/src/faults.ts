@@ -62,10 +62,6 @@ export function storeInUse(directory: string, cause: unknown): Fault {
   return new Fault('unavailable', 'store-in-use', `the image store in ${directory} is in use by another process`, { cause });
 }
 
-export function squashFailed(detail: string): Fault {
-  return new Fault('internal', 'squash-failed', 'could not make a file system image of the layer', { detail });
-}
-
 /** Below HTTP: no connection, a cut one, a certificate nobody vouches for. The sentence is Docker's. */
 export function registryUnreachable(sentence: string, cause?: unknown): Fault {
   return new Fault('unavailable', 'registry-unreachable', sentence, cause === undefined ? {} : { cause });

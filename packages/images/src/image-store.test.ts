@@ -4,31 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { run } from '@berth/sys';
 import { ImageStore } from './image-store.ts';
 import { buildLocalImages } from './local/build-local-images.ts';
-import { RootfsTar } from './local/rootfs-tar.ts';
 import { digest, dockerArchive, fault, openStore, silent, smallTar, stream } from './testing/archives.ts';
-
-test('more layers than a VM has room for are merged from below', async (context) => {
-  const store = await openStore(context);
-  const layers = Array.from({ length: 26 }, (_, index) =>
-    new RootfsTar()
-      .file(`f${index}`, `${index}`)
-      .file(`shared`, `${index}`)
-      .file(`.wh.f${index - 2}`, '')
-      .end(),
-  );
-  const [image] = await store.load(stream(dockerArchive([{ layers, tags: ['many:1'] }])), silent);
-  assert.ok(image !== undefined);
-  const files = store.rootfs(image).layers;
-  assert.equal(files.length, 20);
-  assert.equal(files.at(-1)?.diffId, image.layers.at(-1)?.diffId);
-  const listing = (await run('unsquashfs', ['-l', '-d', '', files[0]?.path ?? ''])).stdout.split('\n').filter((line) => line !== '');
-  assert.deepEqual(listing.sort(), ['', '/f5', '/f6', '/shared'].filter((line) => line !== '').sort());
-  await store.remove('many:1', { force: false, prune: true, users: [] });
-  assert.ok(!existsSync(files[0]?.path ?? ''));
-});
 
 test('references: names, ids, prefixes', async (context) => {
   const store = await openStore(context);

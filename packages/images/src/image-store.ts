@@ -5,15 +5,16 @@ import { releaseFreedMemory } from '@berth/sys';
 import { chooseToSave } from './archive/choose-to-save.ts';
 import { saveArchive } from './archive/save-archive.ts';
 import { loadArchive } from './archive/load-archive.ts';
+import { Builds } from './builds/builds.ts';
+import { BUILD_OWNER, PASSING } from './builds/port.ts';
 import { commitLayer } from './commit.ts';
 import { imageNotFound, referenceInvalid, withDiskFull } from './faults.ts';
 import { type ImportOptions, importRootfs } from './import-rootfs.ts';
 import { LayerStore } from './layer/layer-store.ts';
-import type { SquashCompression } from './layer/squash.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { CommitOptions, Image, Images, Progress } from './port.ts';
 import { familiar, parseNamed, parseReference, withDefaultTag } from './reference.ts';
-import { dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
+import { dropAncestors, dropImage, type ImageUser, type Removal, removeImage } from './removal/remove-image.ts';
 import { type RegistryDeps, RegistryOperations } from './registry/registry-operations.ts';
 import type { RegistrySettings } from './registry/settings.ts';
 import { openDatabase } from './store/database.ts';
@@ -27,19 +28,8 @@ export interface ImageStoreOptions {
   readonly log?: Logger;
   /** Bounds on archives; defaults in limits.ts. */
   readonly limits?: Partial<Limits>;
-  /** How squashfs files store content, by the layer's unpacked size; default: see `defaultCompression`. */
-  readonly compression?: (tarBytes: number) => SquashCompression;
   readonly now?: () => number;
   readonly registries?: RegistrySettings;
-}
-
-/**
- * Reading a compressed file system costs the guest much more than it costs the host, so content is stored as it is until a
- * layer is so large that the disk speaks louder. Measured in an emulated guest, a Debian's /usr/bin read cold: 0.35 s
- * uncompressed without fragments (184 MB file), 0.44 s with fragments, 0.56 s with lz4 (94 MB), 1.12 s with gzip (67 MB).
- */
-function defaultCompression(tarBytes: number): SquashCompression {
-  return tarBytes <= 2 * 2 ** 30 ? 'none' : 'lz4';
 }
 
 /** Docker's architecture names for Node's. */
@@ -49,6 +39,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 export class ImageStore implements Images {
   readonly directory: string;
   readonly registries: RegistryOperations;
+  readonly builds: Builds;
   readonly #files: Files;
   readonly #rows: Rows;
   readonly #layers: LayerStore;
@@ -68,6 +59,7 @@ export class ImageStore implements Images {
     this.#limits = deps.limits;
     this.#now = deps.now;
     this.registries = registries;
+    this.builds = new Builds({ ...deps, unlease: (owner) => this.unlease(owner) });
   }
 
   /** Opens or makes the store and removes what an earlier process left unfinished. Faults: `store-in-use`, `disk-full`. */
@@ -80,7 +72,7 @@ export class ImageStore implements Images {
       const rows = new Rows(database);
       try {
         signal?.throwIfAborted();
-        const layers = new LayerStore(files, rows, limits, options.compression ?? defaultCompression);
+        const layers = new LayerStore(files, rows, limits);
         const deps: RegistryDeps = {
           files,
           rows,
@@ -93,6 +85,10 @@ export class ImageStore implements Images {
         };
         const store = new ImageStore(deps, await RegistryOperations.open(deps, options.registries ?? {}));
         await files.removeIncoming();
+        rows.transaction(() => {
+          rows.deleteLeasesBeginning(BUILD_OWNER);
+          rows.markBuildsRemoved(PASSING);
+        });
         const freedBytes = await store.collect();
         if (freedBytes > 0) options.log?.info({ freedBytes }, 'removed unfinished and unused image files');
         return store;
@@ -226,6 +222,7 @@ export class ImageStore implements Images {
       for (const id of this.#rows.imageIds()) {
         const image = this.#rows.image(id);
         if (image === undefined || used.has(id)) continue;
+        if (image.tags.length === 0 && image.hasChildren) continue;
         if (options.danglingOnly && image.tags.length > 0) continue;
         if (options.matches !== undefined && !options.matches(image)) continue;
         for (const { name, tag } of this.#rows.tags(id)) {
@@ -237,6 +234,7 @@ export class ImageStore implements Images {
           this.#rows.deleteDigest(name, digest);
         }
         dropImage(this.#rows, image, removals);
+        dropAncestors(this.#rows, image, removals, used);
       }
       return removals;
     });
@@ -305,8 +303,6 @@ export class ImageStore implements Images {
       this.#rows.deleteLayer(layer.diff_id);
       freedBytes += layer.content_bytes;
     }
-    const needed = new Set(this.#rows.allLayerChains().map((chain) => this.#layers.mergeOf(chain)));
-    for (const { id } of this.#rows.merged()) if (!needed.has(id) && !this.#layers.isPinned(id)) this.#rows.deleteMerged(id);
     return freedBytes;
   }
 }

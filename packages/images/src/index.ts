@@ -3,6 +3,10 @@
  * collection, and the archive formats people exchange (Docker's and OCI's).
  */
 export type * from './port.ts';
+export { BUILD_OWNER, type BuildStep, type ImageBuilds } from './builds/port.ts';
+export { isInternalAddress, InternalAddressError, publicLookup } from './registry/internal-address.ts';
+export { FileTree, type Member, type Place } from './builds/file-tree.ts';
+export type { DirectoryNode, FileNode, Inode } from './layer/layer-tree.ts';
 export type * from './registry/port.ts';
 export type { Credentials } from './registry/credentials.ts';
 export type { RegistrySettings } from './registry/settings.ts';

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Rootfs } from '@berth/runtime';
+import type { ImageBuilds } from './builds/port.ts';
 import type { Registries } from './registry/port.ts';
 
 /** The configuration object of an image (OCI image-spec `config.json`, Docker's superset), as stored: verbatim JSON. */
@@ -52,6 +53,10 @@ export interface Image {
   readonly layers: readonly { readonly diffId: string; readonly sizeBytes: number }[];
   readonly createdAtMs: number;
   readonly lastTaggedAtMs: number;
+  /** The image that a build made this one of; '' when none did, or it is gone. */
+  readonly parentId: string;
+  /** Without a name it is then a step on the way to another image. */
+  readonly hasChildren: boolean;
 }
 
 /** One line of progress, in Docker's JSON message shape (`{"status":…,"id":…,"progressDetail":…}` or `{"stream":…}`). */
@@ -59,6 +64,7 @@ export type Progress = (message: Readonly<Record<string, unknown>>) => void;
 
 export interface Images extends AsyncDisposable {
   readonly registries: Registries;
+  readonly builds: ImageBuilds;
   /** By id, id prefix, `name`, `name:tag`, `name@digest`. Fault `image-not-found`: "No such image: NAME:TAG". */
   get(reference: string): Image;
   list(): readonly Image[];

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import { ipBatch, listLinks, run, writeSysctl } from '@berth/sys';
 import { networkFault } from './faults.ts';
-import { macOf, parseAddress } from './ipv4.ts';
-import type { NetworkDefinition } from './port.ts';
+import { isV4, macOf, parseAddress } from './addresses.ts';
+import type { AddressPool, NetworkDefinition } from './port.ts';
 import { secluded } from './segment.ts';
 
 /** A bridge of this instance that exists on the host. */
@@ -37,21 +37,21 @@ export class Bridges {
   async create(networks: readonly NetworkDefinition[]): Promise<void> {
     const commands = await Promise.all(
       networks.map(async (network) => {
-        const gateway = parseAddress(network.pools[0]?.gateway ?? '') ?? 0;
+        const gateway = parseAddress(network.pools[0]?.gateway ?? '') ?? 0n;
         // A MAC of its own keeps the bridge from taking that of its ports, which come and go.
         const make = `link add name ${network.bridge} mtu ${network.mtu} address ${macOf(gateway)} type bridge forward_delay 0 mcast_snooping 0`;
         return [make, ...(await this.#shape(network))];
       }),
     );
     await ipBatch(commands.flat());
-    for (const network of networks) await this.#settings(network.bridge);
+    for (const network of networks) await this.#settings(network);
   }
 
   /** Brings those that exist to what `create` would have made; their ports stay attached. */
   async repair(networks: readonly NetworkDefinition[]): Promise<void> {
     const commands = await Promise.all(networks.map(async (network) => [`link set ${network.bridge} mtu ${network.mtu}`, ...(await this.#shape(network))]));
     await ipBatch(commands.flat());
-    for (const network of networks) await this.#settings(network.bridge);
+    for (const network of networks) await this.#settings(network);
   }
 
   /** Absent ones are passed over. */
@@ -66,19 +66,33 @@ export class Bridges {
     const { bridge, pools } = network;
     return [
       `link set ${bridge} alias ${aliasPrefix}${this.#prefix}:${network.id}`,
-      ...pools.map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${bridge}`),
+      ...pools.filter((pool) => isOfV4(pool)).map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} brd + dev ${bridge}`),
       ...(await filtered(network)),
       `link set ${bridge} up`,
     ];
   }
 
-  async #settings(bridge: string): Promise<void> {
-    // Without IPv6 the host offers its segment no link-local address through which guests could reach it.
-    await writeSysctl(['net', 'ipv6', 'conf', bridge, 'disable_ipv6'], '1').catch(() => undefined);
+  async #settings({ bridge, pools }: NetworkDefinition): Promise<void> {
+    const v6 = pools.filter((pool) => !isOfV4(pool));
+    const set = (name: string, value: string) => writeSysctl(['net', 'ipv6', 'conf', bridge, name], value);
+    if (v6.length === 0) {
+      // Without IPv6 the host offers its segment no link-local address through which guests could reach it.
+      await set('disable_ipv6', '1').catch(() => undefined);
+    } else {
+      // What containers say about routes, or about addresses to have, is nothing for the host to follow.
+      for (const name of ['accept_ra', 'autoconf', 'accept_redirects']) await set(name, '0');
+      await set('disable_ipv6', '0');
+      // Nobody else can have the address, so there is no need to ask around for a second before using it.
+      await ipBatch(v6.map((pool) => `addr replace ${pool.gateway}/${pool.subnet.split('/')[1]} dev ${bridge} nodad`));
+    }
     // Answers to connections from 127.0.0.1 to a published port come back over the bridge. What guests themselves send
     // to 127.0.0.0/8 is dropped before routing (chain prerouting_filter).
     await writeSysctl(['net', 'ipv4', 'conf', bridge, 'route_localnet'], '1');
   }
+}
+
+function isOfV4(pool: AddressPool): boolean {
+  return isV4(parseAddress(pool.gateway) ?? 0n);
 }
 
 /** Frames between the ports of a bridge pass the firewall only on request; it takes br_netfilter to ask for it. */

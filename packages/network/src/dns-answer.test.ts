@@ -98,7 +98,42 @@ test('a container may choose name servers on its own networks and outside, not o
 test('several containers behind one name take turns at the front', () => {
   const { names, app } = world();
   const view = names.viewFor('front', app.ipv4.address);
-  assert.notEqual(view.lookup('web')[0], view.lookup('web')[0]);
+  assert.notEqual(view.lookup('web')?.ipv4[0], view.lookup('web')?.ipv4[0]);
+  assert.equal(view.lookup('web')?.ipv4.length, 2);
+});
+
+test('with IPv6 a name has addresses of both kinds, and each its name', () => {
+  const names = new Names();
+  const dual = {
+    ...network('dual', '10.4.0'),
+    pools: [
+      { subnet: '10.4.0.0/24', gateway: '10.4.0.1' },
+      { subnet: 'fd00:4::/64', gateway: 'fd00:4::1' },
+    ],
+  };
+  names.addNetwork(dual);
+  const segment = new Segment(dual);
+  const endpoint = segment.allocate({ containerId: 'f'.repeat(64), names: ['six'] });
+  names.announce(endpoint);
+  const view = names.viewFor('dual', endpoint.ipv4.address);
+  assert.equal(answer(view, 'six'), 'NOERROR 10.4.0.2');
+  assert.equal(answer(view, 'six', 'AAAA'), 'NOERROR fd00:4::2');
+  const nibbles = (last: string) => `${last}.${'0.'.repeat(22)}0.4.0.0.0.0.0.d.f.ip6.arpa`;
+  assert.equal(answer(view, nibbles('2'), 'PTR'), 'NOERROR six.dual');
+  assert.equal(answer(view, nibbles('9'), 'PTR'), 'NXDOMAIN', 'ours, and nobody');
+  names.withdraw(endpoint);
+  assert.equal(answer(names.viewFor('dual', '10.4.0.9'), 'six', 'AAAA'), 'forward');
+});
+
+test('a link is a name for one container only, and follows the one it means', () => {
+  const { names, app, web1, db } = world();
+  names.setLinks(app.endpointId, { Shop: 'web1', constructor: 'nobody' });
+  assert.equal(answer(names.viewFor('front', app.ipv4.address), 'shop'), 'NOERROR 10.1.0.2');
+  assert.equal(answer(names.viewFor('front', web1.ipv4.address), 'shop'), 'forward');
+  names.setLinks(db.endpointId, { shop: 'web1' });
+  assert.equal(answer(names.viewFor('back', db.ipv4.address), 'shop'), 'SERVFAIL', 'no name of a network it is not on');
+  names.forget(app.endpointId);
+  assert.equal(answer(names.viewFor('front', app.ipv4.address), 'shop'), 'forward');
 });
 
 test('a name goes when its endpoint is withdrawn, and only that one', () => {
@@ -114,7 +149,7 @@ test('a name goes when its endpoint is withdrawn, and only that one', () => {
 
 test('an answer too long for the datagram says that there is more over TCP', () => {
   const view: NameView = {
-    lookup: () => Array.from({ length: 60 }, (_, index) => `10.0.0.${index}`),
+    lookup: () => ({ ipv4: Array.from({ length: 60 }, (_, index) => `10.0.0.${index}`), ipv6: [] }),
     reverse: () => undefined,
     recursion: true,
     upstreams: [],

@@ -1,4 +1,5 @@
 import { decode, encode, type Answer, type DecodedPacket, type Packet } from 'dns-packet';
+import { formatAddress } from './addresses.ts';
 import type { NameView } from './names.ts';
 
 /** What to do with a question: say this, pass it on, or say nothing at all. */
@@ -51,14 +52,15 @@ export function decide(message: Buffer, view: NameView, transport: 'udp' | 'tcp'
       if (found === null) return reply(rcode.nameError, []);
       return found === undefined ? forward() : reply(0, [{ type: 'PTR', name: question.name, ttl: ttlSeconds, class: 'IN', data: found }]);
     }
-    const addresses = view.lookup(name);
-    if (addresses.length === 0) return forward();
+    const found = view.lookup(name);
+    if (found === undefined) return forward();
+    const type = String(question.type);
+    const record = (of: 'A' | 'AAAA') => (data: string) => ({ type: of, name: question.name, ttl: ttlSeconds, class: 'IN' as const, data });
     // The name exists: a type it doesn't have is an empty answer, not an error, or resolvers would give up on it.
-    if (question.type !== 'A' && String(question.type) !== 'ANY') return reply(0, []);
-    return reply(
-      0,
-      addresses.map((data) => ({ type: 'A', name: question.name, ttl: ttlSeconds, class: 'IN', data })),
-    );
+    return reply(0, [
+      ...(type === 'A' || type === 'ANY' ? found.ipv4.map(record('A')) : []),
+      ...(type === 'AAAA' || type === 'ANY' ? found.ipv6.map(record('AAAA')) : []),
+    ]);
   } catch {
     return { kind: 'answer', message: bare(header, rcode.serverFailure) };
   }
@@ -118,7 +120,10 @@ function bare(header: { id: number; flags: number }, code: number): Buffer {
   return message;
 }
 
+/** The address that a name for reverse questions stands for (RFC 1035 3.5, RFC 3596 2.5). */
 function reversed(name: string): string | undefined {
-  const labels = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
-  return labels === null ? undefined : labels.slice(1).reverse().join('.');
+  const quads = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
+  if (quads !== null) return quads.slice(1).reverse().join('.');
+  const nibbles = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name)?.[1];
+  return nibbles === undefined ? undefined : formatAddress(BigInt(`0x${nibbles.split('.').reverse().join('')}`));
 }

@@ -7,14 +7,13 @@ import { Fault } from '@berth/kit';
 export const networkFault = {
   configuration: (code: 'subnet-invalid' | 'gateway-invalid' | 'range-invalid' | 'reserved-invalid', sentence: string) =>
     new Fault('invalid', code, `invalid network config:\n${sentence}`),
-  ipv6Unsupported: (subnet: string) => new Fault('unsupported', 'ipv6-unsupported', `IPv6 is not available on Berth networks yet: ${subnet}`),
   subnetOverlaps: () => new Fault('forbidden', 'subnet-overlaps', 'invalid pool request: Pool overlaps with other one on this address space'),
   spaceExhausted: () => new Fault('exhausted', 'address-space-exhausted', 'all predefined address pools have been fully subnetted'),
-  addressInvalid: (address: string) => new Fault('invalid', 'address-invalid', `invalid IPv4 address: ${address}`),
+  addressInvalid: (family: 'IPv4' | 'IPv6', address: string) => new Fault('invalid', 'address-invalid', `invalid ${family} address: ${address}`),
   addressOutside: (address: string) => new Fault('invalid', 'address-outside', `no configured subnet or ip-range contain the IP address ${address}`),
   addressInUse: () => new Fault('forbidden', 'address-in-use', 'Address already in use'),
-  addressesExhausted: (name: string, id: string) =>
-    new Fault('exhausted', 'addresses-exhausted', `no available IPv4 addresses on this network's address pools: ${name} (${id})`),
+  addressesExhausted: (family: 'IPv4' | 'IPv6', name: string, id: string) =>
+    new Fault('exhausted', 'addresses-exhausted', `no available ${family} addresses on this network's address pools: ${name} (${id})`),
   macInvalid: (mac: string) => new Fault('invalid', 'mac-invalid', `invalid MAC address: ${mac}`),
   macInUse: (mac: string) => new Fault('conflict', 'mac-in-use', `MAC address ${mac} is already in use on this network`),
   portInUse: (hostAddress: string, port: number) =>

@@ -62,6 +62,9 @@ export class HostFirewall {
       if (chain['policy'] !== 'drop' || (chain['hook'] !== 'forward' && chain['hook'] !== 'input')) continue;
       if (chain['family'] === 'ip' && chain['table'] === 'filter' && (chain['name'] === 'FORWARD' || chain['name'] === 'INPUT')) {
         found.push({ tool: 'iptables-nft', chain: chain['name'] });
+      } else if (chain['family'] === 'ip6' && chain['table'] === 'filter' && chain['name'] === 'FORWARD') {
+        // Names are asked for over IPv4, so nothing is wanted of its INPUT.
+        found.push({ tool: 'ip6tables-nft', chain: chain['name'] });
       } else if (chain['family'] === 'ip' || chain['family'] === 'inet') {
         const name = `${String(chain['family'])} ${String(chain['table'])} ${String(chain['name'])}`;
         this.#warn(name, { chain: name }, 'a firewall chain of the host drops by default: containers stay cut off until it accepts their bridges');
@@ -79,7 +82,8 @@ export class HostFirewall {
   async #tools(): Promise<string[]> {
     const chains = await listNftChains();
     const nft = chains.some((chain) => chain['family'] === 'ip' && chain['table'] === 'filter' && (chain['name'] === 'FORWARD' || chain['name'] === 'INPUT'));
-    return [...(nft ? ['iptables-nft'] : []), ...((await legacyInUse()) ? ['iptables-legacy'] : [])];
+    const nft6 = chains.some((chain) => chain['family'] === 'ip6' && chain['table'] === 'filter' && chain['name'] === 'FORWARD');
+    return [...(nft ? ['iptables-nft'] : []), ...(nft6 ? ['ip6tables-nft'] : []), ...((await legacyInUse()) ? ['iptables-legacy'] : [])];
   }
 
   #rules(chain: string): string[][] {

@@ -1,17 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { isIPv4, isIPv6 } from 'node:net';
 import { readFileSync } from 'node:fs';
-import { listRoutes, readSysctl, writeSysctl } from '@berth/sys';
+import { listRoutes } from '@berth/sys';
 import type { NicSpec } from '@berth/runtime';
 import { Bridges, type FoundBridge } from './bridges.ts';
 import { Forwarder } from './dns-forwarder.ts';
 import { networkFault } from './faults.ts';
 import { type Element, Firewall } from './firewall.ts';
+import { routePackets, routePackets6 } from './forwarding.ts';
 import { HostFirewall } from './host-firewall.ts';
 import type { NetworkLog } from './log.ts';
 import { Names } from './names.ts';
 import { planNetwork, type NetworkRequest } from './plan.ts';
-import type { EndpointDefinition, NetworkDefinition, Networking, PortPublication, PortRequest } from './port.ts';
+import type { ContainerAddresses, EndpointDefinition, EndpointRequest, NetworkDefinition, Networking, PortPublication, PortRequest } from './port.ts';
 import { PublishedPorts } from './published-ports.ts';
 import { resolvConfText } from './resolv-conf.ts';
 import { resolverComment, Resolvers } from './resolvers.ts';
@@ -75,6 +76,7 @@ export class HostNetworking implements Networking {
     return this.#inTurn(network.id, async () => {
       this.#learn(network);
       if (network.driver === 'none') return;
+      if (network.enableIpv6 === true) await routePackets6(this.#log);
       // Side by side: nobody is on the segment before this is done, so it needs its rules no earlier than its bridge.
       const rules = this.#firewall.change({ add: elementsOf(network) });
       this.#hostFirewall.recheck();
@@ -94,7 +96,7 @@ export class HostNetworking implements Networking {
     });
   }
 
-  allocate(network: NetworkDefinition, request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] }): EndpointDefinition {
+  allocate(network: NetworkDefinition, request: EndpointRequest): EndpointDefinition {
     const endpoint = this.#learn(network).allocate(request);
     this.#resolvers.want(network);
     return endpoint;
@@ -103,6 +105,7 @@ export class HostNetworking implements Networking {
   async restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void> {
     const found = await this.#bridges.list();
     const bridged = networks.filter((network) => network.driver === 'bridge');
+    if (bridged.some((network) => network.enableIpv6 === true)) await routePackets6(this.#log);
     await this.#firewall.change({ add: bridged.flatMap(elementsOf) });
     for (const network of networks) this.#learn(network);
     const present = bridged.filter((network) => found.some((bridge) => belongs(bridge, network)));
@@ -150,22 +153,28 @@ export class HostNetworking implements Networking {
       bridge: network.bridge,
       mac: endpoint.mac,
       ipv4: endpoint.ipv4,
+      ...(endpoint.ipv6 === undefined ? {} : { ipv6: endpoint.ipv6 }),
       ...(isGateway && !network.internal ? { gateway: endpoint.gateway } : {}),
+      ...(isGateway && !network.internal && endpoint.ipv6Gateway !== undefined ? { ipv6Gateway: endpoint.ipv6Gateway } : {}),
       mtu: network.mtu,
     };
   }
 
   publish(
     containerId: string,
-    containerAddress: string,
+    container: ContainerAddresses,
     requests: readonly PortRequest[],
     preferred: readonly PortPublication[] = [],
   ): Promise<PortPublication[]> {
-    return this.#inTurn(containerId, () => this.#ports.publish(containerId, containerAddress, requests, preferred));
+    return this.#inTurn(containerId, () => this.#ports.publish(containerId, container, requests, preferred));
   }
 
   unpublish(containerId: string): Promise<void> {
     return this.#inTurn(containerId, () => this.#ports.unpublish(containerId));
+  }
+
+  setLinks(endpoint: EndpointDefinition, links: Readonly<Record<string, string>>): void {
+    this.#names.setLinks(endpoint.endpointId, links);
   }
 
   setUpstreams(endpoint: EndpointDefinition, servers: readonly string[]): void {
@@ -298,11 +307,4 @@ function mayAsk(server: string): boolean {
 /** Whether this is the network's bridge; one that has no alias yet has its name from us all the same. */
 function belongs(bridge: FoundBridge, network: NetworkDefinition): boolean {
   return bridge.ifname === network.bridge && (bridge.networkId === network.id || bridge.networkId === '');
-}
-
-/** Containers need the host to route. It stays on when Berth ends: containers outlive it, and others may need it too. */
-async function routePackets(log: NetworkLog): Promise<void> {
-  if ((await readSysctl(['net', 'ipv4', 'ip_forward'])) === '1') return;
-  await writeSysctl(['net', 'ipv4', 'ip_forward'], '1');
-  log.info({}, 'switched on net.ipv4.ip_forward');
 }

@@ -1,17 +1,22 @@
 import { shortId } from '@berth/kit';
-import { contains, parseAddress, parseBlock } from './ipv4.ts';
+import { contains, parseAddress, parseBlock } from './addresses.ts';
 import type { EndpointDefinition, NetworkDefinition } from './port.ts';
 
 /** What the resolver may tell one asker. */
 export interface NameView {
-  /** IPv4 addresses behind a name (lower-case, no dot at the end); empty: it doesn't exist here. */
-  lookup(name: string): string[];
+  /** Addresses behind a name (lower-case, no dot at the end); `undefined`: it doesn't exist here. */
+  lookup(name: string): NameAddresses | undefined;
   /** The name of an address: `undefined` when it is none of ours, `null` when it is ours and nobody's. */
   reverse(address: string): string | null | undefined;
   /** Whether other questions may be passed on. */
   readonly recursion: boolean;
   /** Name servers of the asker's own; empty: the instance's. */
   readonly upstreams: readonly string[];
+}
+
+export interface NameAddresses {
+  readonly ipv4: readonly string[];
+  readonly ipv6: readonly string[];
 }
 
 interface Segment {
@@ -33,6 +38,7 @@ export class Names {
   readonly #endpoints = new Map<string, EndpointDefinition>();
   readonly #byContainer = new Map<string, Set<string>>();
   readonly #upstreams = new Map<string, readonly string[]>();
+  readonly #links = new Map<string, ReadonlyMap<string, string>>();
   #turn = 0;
 
   addNetwork(network: NetworkDefinition): void {
@@ -43,7 +49,7 @@ export class Names {
     const segment = this.#segments.get(networkId);
     for (const endpointId of segment?.byAddress.values() ?? []) {
       this.#drop(endpointId);
-      this.#upstreams.delete(endpointId);
+      this.forget(endpointId);
     }
     this.#segments.delete(networkId);
   }
@@ -56,7 +62,7 @@ export class Names {
     const siblings = this.#byContainer.get(endpoint.containerId) ?? new Set<string>();
     siblings.add(endpoint.endpointId);
     this.#byContainer.set(endpoint.containerId, siblings);
-    segment.byAddress.set(endpoint.ipv4.address, endpoint.endpointId);
+    for (const address of addressesOf(endpoint)) segment.byAddress.set(address, endpoint.endpointId);
     // The default network has no names, as in Docker; its endpoints are known only as askers.
     if (segment.network.isDefault) return;
     for (const name of namesFor(segment.network, endpoint)) {
@@ -71,7 +77,7 @@ export class Names {
     const segment = this.#segments.get(endpoint.networkId);
     if (known === undefined || segment === undefined) return;
     this.#drop(endpoint.endpointId);
-    if (segment.byAddress.get(known.ipv4.address) === endpoint.endpointId) segment.byAddress.delete(known.ipv4.address);
+    for (const address of addressesOf(known)) if (segment.byAddress.get(address) === endpoint.endpointId) segment.byAddress.delete(address);
     for (const name of namesFor(segment.network, known)) {
       const holders = segment.names.get(name);
       holders?.delete(endpoint.endpointId);
@@ -85,8 +91,14 @@ export class Names {
     else this.#upstreams.set(endpointId, servers);
   }
 
+  /** Names that only this endpoint's container knows: name to a name on its network. */
+  setLinks(endpointId: string, links: Readonly<Record<string, string>>): void {
+    this.#links.set(endpointId, new Map(Object.entries(links).map(([name, known]) => [name.toLowerCase(), known.toLowerCase()])));
+  }
+
   forget(endpointId: string): void {
     this.#upstreams.delete(endpointId);
+    this.#links.delete(endpointId);
   }
 
   /**
@@ -111,10 +123,12 @@ export class Names {
       }),
       lookup: (name) => {
         for (const segment of segments) {
-          const addresses = [...(segment.names.get(name) ?? [])].flatMap((id) => this.#endpoints.get(id)?.ipv4.address ?? []);
-          if (addresses.length > 0) return this.#rotate(addresses);
+          const own = endpoints.find((endpoint) => endpoint.networkId === segment.network.id);
+          const known = this.#links.get(own?.endpointId ?? '')?.get(name) ?? name;
+          const holders = [...(segment.names.get(known) ?? [])].flatMap((id) => this.#endpoints.get(id) ?? []);
+          if (holders.length > 0) return this.#rotated(holders);
         }
-        return [];
+        return undefined;
       },
       reverse: (address) => this.#reverse(segments, address),
     };
@@ -152,8 +166,13 @@ export class Names {
   }
 
   /** Each answer begins with the next one. */
-  #rotate(addresses: string[]): string[] {
-    const start = this.#turn++ % addresses.length;
-    return [...addresses.slice(start), ...addresses.slice(0, start)];
+  #rotated(holders: readonly EndpointDefinition[]): NameAddresses {
+    const start = this.#turn++ % holders.length;
+    const inTurn = [...holders.slice(start), ...holders.slice(0, start)];
+    return { ipv4: inTurn.map(({ ipv4 }) => ipv4.address), ipv6: inTurn.flatMap(({ ipv6 }) => ipv6?.address ?? []) };
   }
+}
+
+function addressesOf({ ipv4, ipv6 }: EndpointDefinition): string[] {
+  return ipv6 === undefined ? [ipv4.address] : [ipv4.address, ipv6.address];
 }

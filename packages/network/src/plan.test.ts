@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '@berth/kit';
 import fc from 'fast-check';
-import { overlaps, parseBlock } from './ipv4.ts';
+import { overlaps, parseBlock } from './addresses.ts';
 import { type NetworkRequest, planNetwork } from './plan.ts';
 import type { AddressPool, NetworkDefinition } from './port.ts';
 
@@ -98,7 +98,6 @@ test('what the user gives is kept, and what is wrong with it is said as the Dock
   for (const subnet of ['127.0.0.0/8', '169.254.0.0/24', '224.0.0.0/24', '0.0.0.0/8', '10.0.0.0/31', '10.0.0.0/2']) {
     assert.throws(() => plan([{ subnet }]), { code: 'subnet-invalid' }, subnet);
   }
-  assert.throws(() => plan([{ subnet: 'fd00::/64' }]), { code: 'ipv6-unsupported', kind: 'unsupported' });
   const other = plan([{ subnet: '10.9.0.0/16' }]);
   for (const subnet of ['10.9.0.0/16', '10.9.7.0/24', '10.8.0.0/15']) {
     assert.throws(() => plan([{ subnet }], [other]), {
@@ -107,6 +106,23 @@ test('what the user gives is kept, and what is wrong with it is said as the Dock
     });
   }
   assert.throws(() => plan([{ subnet: '10.7.0.0/16' }, { subnet: '10.7.1.0/24' }]), { code: 'subnet-overlaps' });
+});
+
+test("IPv6 beside IPv4: the subnet given, or one that is nobody else's", () => {
+  const dual = (pools: readonly Partial<AddressPool>[], existing: readonly NetworkDefinition[] = []) =>
+    planNetwork('bth', request(pools, { enableIpv6: true }), existing, []);
+  assert.deepEqual(dual([{ subnet: 'fd00:a::/64', range: 'fd00:a::100/120' }, { subnet: '10.9.0.0/16' }]).pools, [
+    { subnet: '10.9.0.0/16', gateway: '10.9.0.1' },
+    { subnet: 'fd00:a::/64', gateway: 'fd00:a::100', range: 'fd00:a::100/120' },
+  ]);
+  const chosen = dual([]);
+  assert.match(chosen.pools[1]?.subnet ?? '', /^fd[0-9a-f]{2}:[0-9a-f:]+::\/64$/);
+  assert.deepEqual(plan([{ subnet: 'fd00:a::/64' }]).pools, [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }], 'not asked for, not there');
+  assert.throws(() => dual([{ subnet: 'fd00:a::/48' }], [dual([{ subnet: 'fd00:a:0:7::/64' }])]), { code: 'subnet-overlaps' });
+  assert.throws(() => dual([{ subnet: 'fd00:a::1/64' }]), { message: 'invalid network config:\ninvalid subnet fd00:a::1/64: it should be fd00:a::/64' });
+  assert.throws(() => dual([{ subnet: 'fd00:a::/64', gateway: '10.0.0.1' }]), { message: /parent subnet is an IPv6 block$/ });
+  for (const subnet of ['fe80::/64', 'ff02::/64', '::/64', '::1/128', 'fd00::/127', 'fc00::/7'])
+    assert.throws(() => dual([{ subnet }]), { code: 'subnet-invalid' }, subnet);
 });
 
 test('the default network has the bridge <prefix>0, and a network without driver has none', () => {

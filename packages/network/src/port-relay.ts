@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket as DatagramSocket } from 'node:dgram';
-import { connect, type Socket } from 'node:net';
+import { connect, isIPv6, type Socket } from 'node:net';
 
-interface Target {
+export interface RelayTarget {
   readonly address: string;
   readonly port: number;
 }
@@ -10,7 +10,7 @@ interface Target {
  * Joins an accepted (and paused) connection with one to the container, each direction ending on its own. A container that
  * doesn't listen gives the client a reset, as it would have got one from the container itself.
  */
-export function relay(client: Socket, target: Target): void {
+export function relay(client: Socket, target: RelayTarget): void {
   const server = connect({ host: target.address, port: target.port, allowHalfOpen: true, timeout: 10_000 });
   const end = () => {
     client.resetAndDestroy();
@@ -35,10 +35,10 @@ const flowLimit = 256;
 /** Relays datagrams: each client address gets a socket of its own towards the container, until it has been idle. */
 export class DatagramRelay {
   readonly #outside: DatagramSocket;
-  readonly #target: Target;
+  readonly #target: RelayTarget;
   readonly #flows = new Map<string, { socket: DatagramSocket; timer: NodeJS.Timeout }>();
 
-  constructor(outside: DatagramSocket, target: Target) {
+  constructor(outside: DatagramSocket, target: RelayTarget) {
     this.#outside = outside;
     this.#target = target;
   }
@@ -50,7 +50,7 @@ export class DatagramRelay {
     let flow = this.#flows.get(key);
     if (flow === undefined) {
       if (this.#flows.size >= flowLimit) return;
-      const socket = createSocket('udp4');
+      const socket = createSocket(isIPv6(this.#target.address) ? 'udp6' : 'udp4');
       socket.on('error', () => this.#end(key));
       socket.on('message', (answer) => {
         this.#flows.get(key)?.timer.refresh();

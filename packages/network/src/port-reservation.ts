@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { networkFault } from './faults.ts';
-import { DatagramRelay, relay } from './port-relay.ts';
+import type { ContainerAddresses } from './port.ts';
+import { DatagramRelay, relay, type RelayTarget } from './port-relay.ts';
 
 export interface Reservation {
   readonly protocol: 'tcp' | 'udp';
@@ -16,8 +17,7 @@ export interface Reservation {
 /** Of one port: the relay must not use up the daemon's descriptors. What the firewall translates knows no such limit. */
 const connectionLimit = 512;
 
-interface Target {
-  readonly address: string;
+interface Target extends ContainerAddresses {
   readonly port: number;
 }
 
@@ -32,7 +32,8 @@ function bindAddresses(hostAddress: string): { address: string; optional: boolea
 
 /**
  * Holds a host port by really binding it, so that another program can neither take it unnoticed nor be robbed of it.
- * Connections that the firewall doesn't translate (IPv6) arrive at the socket and are relayed to the container.
+ * Connections that the firewall doesn't translate (IPv6 to a container without it, `::1`, a container to itself) arrive at
+ * the socket and are relayed to the container.
  * Faults: `port-in-use` (a foreign program has it), `address-unavailable`.
  */
 export async function reserve(protocol: 'tcp' | 'udp', hostAddress: string, hostPort: number, target: Target): Promise<Reservation> {
@@ -43,7 +44,8 @@ export async function reserve(protocol: 'tcp' | 'udp', hostAddress: string, host
   try {
     for (const { address, optional } of bindAddresses(hostAddress)) {
       try {
-        open.push(protocol === 'tcp' ? await listen(address, hostPort, target) : await bind(address, hostPort, target));
+        const to = { address: isIPv6(address) ? (target.ipv6 ?? target.ipv4) : target.ipv4, port: target.port };
+        open.push(protocol === 'tcp' ? await listen(address, hostPort, to) : await bind(address, hostPort, to));
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         // A host without IPv6 has nothing to reserve there.
@@ -76,7 +78,7 @@ function fault(protocol: 'tcp' | 'udp', address: string, port: number, error: un
   }
 }
 
-function listen(address: string, port: number, target: Target): Promise<() => Promise<void>> {
+function listen(address: string, port: number, target: RelayTarget): Promise<() => Promise<void>> {
   const connections = new Set<Socket>();
   const server: Server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     connections.add(socket);
@@ -100,7 +102,7 @@ function listen(address: string, port: number, target: Target): Promise<() => Pr
   });
 }
 
-function bind(address: string, port: number, target: Target): Promise<() => Promise<void>> {
+function bind(address: string, port: number, target: RelayTarget): Promise<() => Promise<void>> {
   const v6 = isIPv6(address);
   const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6 });
   const flows = new DatagramRelay(socket, target);

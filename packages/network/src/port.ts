@@ -11,6 +11,9 @@ export interface NetworkDefinition {
   readonly internal: boolean;
   /** The network a container joins when none is named: no name service between containers, as in Docker. */
   readonly isDefault: boolean;
+  /** IPv6 beside IPv4, which is always there. */
+  readonly enableIpv6?: boolean;
+  /** One of IPv4, and with `enableIpv6` one of IPv6. */
   readonly pools: readonly AddressPool[];
   readonly mtu: number;
   /** Host bridge name, at most 15 bytes; chosen by `plan`. */
@@ -19,9 +22,9 @@ export interface NetworkDefinition {
 }
 
 export interface AddressPool {
-  /** CIDR, IPv4 (IPv6 pools may come beside it). */
+  /** CIDR. */
   readonly subnet: string;
-  /** The bridge's own address, where the resolver listens too. */
+  /** The bridge's own address; the resolver listens on that of IPv4. */
   readonly gateway: string;
   /** CIDR within `subnet` from which addresses are given automatically (`--ip-range`). */
   readonly range?: string;
@@ -37,8 +40,23 @@ export interface EndpointDefinition {
   readonly ipv6?: { readonly address: string; readonly prefix: number };
   readonly mac: string;
   readonly gateway: string;
+  readonly ipv6Gateway?: string;
   /** Names this endpoint answers to on its network, besides what `namesFor` adds. Lower-case, without a dot at the end. */
   readonly names: readonly string[];
+}
+
+export interface EndpointRequest {
+  readonly containerId: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly mac?: string;
+  readonly names: readonly string[];
+}
+
+/** Where a container is reached; over IPv6 only on a network that has it. */
+export interface ContainerAddresses {
+  readonly ipv4: string;
+  readonly ipv6?: string;
 }
 
 export interface PortPublication {
@@ -77,20 +95,27 @@ export interface Networking extends AsyncDisposable {
    * Reserves an address and MAC for a container. Pure bookkeeping in memory. Faults: `address-in-use` ("Address already
    * in use"), `address-outside` , `address-invalid`, `addresses-exhausted`.
    */
-  allocate(network: NetworkDefinition, request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] }): EndpointDefinition;
+  allocate(network: NetworkDefinition, request: EndpointRequest): EndpointDefinition;
   /** Tells the package about networks and endpoints that exist (at start, from the store); makes what of a network is missing. */
   restore(networks: readonly NetworkDefinition[], endpoints: readonly EndpointDefinition[]): Promise<void>;
   release(endpoint: EndpointDefinition): void;
   /** Makes the endpoint's names resolvable (the container runs). */
   announce(endpoint: EndpointDefinition): void;
   withdraw(endpoint: EndpointDefinition): void;
+  /** Names of others that only this container knows on this network (`--link`): name to a name they have there. Replaces those before. */
+  setLinks(endpoint: EndpointDefinition, links: Readonly<Record<string, string>>): void;
   /** What the runtime needs to make the NIC. `isGateway`: this endpoint carries the default route. */
   nic(network: NetworkDefinition, endpoint: EndpointDefinition, name: string, isGateway: boolean): NicSpec;
   /**
    * Chooses concrete host ports and publishes them; all or nothing. Faults: `port-in-use`
    * ("Bind for 0.0.0.0:8080 failed: port is already allocated"), `address-unavailable`.
    */
-  publish(containerId: string, containerAddress: string, requests: readonly PortRequest[], preferred?: readonly PortPublication[]): Promise<PortPublication[]>;
+  publish(
+    containerId: string,
+    container: ContainerAddresses,
+    requests: readonly PortRequest[],
+    preferred?: readonly PortPublication[],
+  ): Promise<PortPublication[]>;
   unpublish(containerId: string): Promise<void>;
   /** Per-container name-server choices (`--dns`, `--dns-search`); asked by source address. */
   setUpstreams(endpoint: EndpointDefinition, servers: readonly string[]): void;

@@ -1,17 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { isFault } from '@berth/kit';
+import { formatAddress, parseAddress } from './addresses.ts';
 import { networkFault } from './faults.ts';
 import type { Element, Firewall } from './firewall.ts';
 import { Flows } from './flows.ts';
 import type { NetworkLog } from './log.ts';
-import type { PortPublication, PortRequest } from './port.ts';
+import type { ContainerAddresses, PortPublication, PortRequest } from './port.ts';
 import { protocolNumber } from './protocol.ts';
 import { reserve, type Reservation } from './port-reservation.ts';
 
 interface Published {
   readonly containerId: string;
-  readonly containerAddress: string;
+  readonly container: ContainerAddresses;
   readonly publications: readonly PortPublication[];
   readonly reservations: readonly Reservation[];
   readonly elements: readonly Element[];
@@ -39,13 +40,14 @@ export class PublishedPorts {
   /** See `Networking.publish`. */
   async publish(
     containerId: string,
-    containerAddress: string,
+    container: ContainerAddresses,
     requests: readonly PortRequest[],
     preferred: readonly PortPublication[],
   ): Promise<PortPublication[]> {
     const before = this.#published.get(containerId);
     if (before !== undefined) {
-      if (before.containerAddress === containerAddress && satisfied(requests, before.publications)) return [...before.publications];
+      if (before.container.ipv4 === container.ipv4 && before.container.ipv6 === container.ipv6 && satisfied(requests, before.publications))
+        return [...before.publications];
       await this.unpublish(containerId);
     }
     if (requests.length === 0) return [];
@@ -57,7 +59,7 @@ export class PublishedPorts {
       for (const request of requests) {
         const index = wishes.findIndex((wish) => matches(request, wish));
         const wish = index < 0 ? undefined : wishes.splice(index, 1)[0];
-        const reservation = await this.#choose(containerId, containerAddress, request, wish?.hostPort, adopting);
+        const reservation = await this.#choose(containerId, container, request, wish?.hostPort, adopting);
         reservations.push(reservation);
         publications.push({
           protocol: request.protocol,
@@ -66,13 +68,13 @@ export class PublishedPorts {
           hostPort: reservation.hostPort,
         });
       }
-      const elements = publications.flatMap((publication) => elementOf(containerId, containerAddress, publication));
+      const elements = publications.flatMap((publication) => elementsOf(containerId, container, publication));
       const stale = this.#firewall.elements().filter((element) => element.comment === containerId);
       await this.#firewall.change({ remove: stale, add: elements });
       // Datagrams that came before the port was published keep their untranslated flow as long as they keep coming.
       const ports = new Set(publications.filter((publication) => publication.protocol === 'udp').map((publication) => publication.hostPort));
       if (ports.size > 0) await this.#flows.forget((connection) => connection.protocol === protocolNumber.udp && ports.has(connection.destinationPort));
-      this.#published.set(containerId, { containerId, containerAddress, publications, reservations, elements });
+      this.#published.set(containerId, { containerId, container, publications, reservations, elements });
       return publications;
     } catch (error) {
       for (const reservation of reservations) this.#disclaim(reservation.protocol, reservation.hostAddress, reservation.hostPort);
@@ -107,10 +109,10 @@ export class PublishedPorts {
     await Promise.all(reservations.map((reservation) => reservation.close()));
   }
 
-  async #choose(containerId: string, containerAddress: string, request: PortRequest, wish: number | undefined, adopting: boolean): Promise<Reservation> {
+  async #choose(containerId: string, container: ContainerAddresses, request: PortRequest, wish: number | undefined, adopting: boolean): Promise<Reservation> {
     const { protocol, hostAddress } = request;
     if (hostAddress !== '' && !isIPv4(hostAddress) && !isIPv6(hostAddress)) throw networkFault.hostAddressInvalid(hostAddress);
-    const target = { address: containerAddress, port: request.containerPort };
+    const target = { ...container, port: request.containerPort };
     const any = request.hostPortFirst === 0 && request.hostPortLast === 0;
     const single = !any && request.hostPortFirst === request.hostPortLast;
     let last: unknown;
@@ -189,16 +191,30 @@ function satisfied(requests: readonly PortRequest[], publications: readonly Port
   return requests.length === publications.length && requests.every((request, index) => matches(request, publications[index] as PortPublication));
 }
 
-function elementOf(containerId: string, containerAddress: string, publication: PortPublication): Element[] {
-  const value = `${containerAddress} . ${publication.containerPort}`;
-  const { hostAddress, hostPort } = publication;
+/** One address or all, of one family; nothing for what only the relay can bring there. */
+function elementsOf(containerId: string, container: ContainerAddresses, publication: PortPublication): Element[] {
+  const { hostAddress, hostPort, containerPort } = publication;
   const protocol = protocolNumber[publication.protocol];
-  if (isIPv6(hostAddress)) return [];
-  const own: Element = { set: 'own_ports', key: `${containerAddress} . ${protocol} . ${hostPort}`, comment: containerId };
-  if (hostAddress === '' || hostAddress === '0.0.0.0') {
-    return [own, { set: 'published_any', key: `${protocol} . ${hostPort}`, value, comment: containerId }];
-  }
-  return [own, { set: 'published_at', key: `${hostAddress} . ${protocol} . ${hostPort}`, value, comment: containerId }];
+  const comment = containerId;
+  const elements = (address: string, suffix: '' | '6'): Element[] => {
+    const value = `${address} . ${containerPort}`;
+    const any = hostAddress === '' || hostAddress === '0.0.0.0' || hostAddress === '::';
+    return [
+      { set: `own_ports${suffix}`, key: `${address} . ${protocol} . ${hostPort}`, comment },
+      any
+        ? { set: `published_any${suffix}`, key: `${protocol} . ${hostPort}`, value, comment }
+        : { set: `published_at${suffix}`, key: `${formatAddress(parseAddress(hostAddress) ?? 0n)} . ${protocol} . ${hostPort}`, value, comment },
+    ];
+  };
+  return [
+    ...(isIPv6(hostAddress) ? [] : elements(container.ipv4, '')),
+    ...(container.ipv6 === undefined || isIPv4(hostAddress) || isRelayed(hostAddress) ? [] : elements(container.ipv6, '6')),
+  ];
+}
+
+/** Addresses of the host that the kernel doesn't translate: its IPv6 loopback, and what holds on one link only. */
+function isRelayed(hostAddress: string): boolean {
+  return parseAddress(hostAddress) === 1n || /^fe[89ab]/i.test(hostAddress);
 }
 
 function ephemeralRange(): [number, number] {

@@ -29,7 +29,7 @@ async function listening(port: number, host = '0.0.0.0'): Promise<Server> {
 inOwnNamespace(import.meta.url, () => {
   test('taken ports: ours and foreign ones are told apart, and all or nothing is published', async () => {
     await using fixture = await Fixture.open();
-    const publish = (id: string, ...requests: PortRequest[]) => fixture.networking.publish(id, '172.17.0.9', requests);
+    const publish = (id: string, ...requests: PortRequest[]) => fixture.networking.publish(id, { ipv4: '172.17.0.9' }, requests);
     const [one, two] = [newId(), newId()];
     await publish(one, tcp(8080));
     const before = await ourElements();
@@ -66,20 +66,23 @@ inOwnNamespace(import.meta.url, () => {
     const foreign = await listening(9001);
     const ids = [newId(), newId(), newId()];
     const given: number[] = [];
-    for (const id of ids) given.push((await fixture.networking.publish(id, '172.17.0.9', [tcp(9000, 9003)]))[0]?.hostPort ?? 0);
+    for (const id of ids) given.push((await fixture.networking.publish(id, { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]))[0]?.hostPort ?? 0);
     assert.deepEqual(given, [9000, 9002, 9003]);
-    await assert.rejects(fixture.networking.publish(newId(), '172.17.0.9', [tcp(9000, 9003)]), { code: 'port-in-use' });
+    await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]), { code: 'port-in-use' });
     foreign.close();
-    assert.equal((await fixture.networking.publish(newId(), '172.17.0.9', [tcp(9000, 9003)]))[0]?.hostPort, 9001);
-    await assert.rejects(fixture.networking.publish(newId(), '172.17.0.9', [tcp(9000, 9003)]), { code: 'port-in-use', message: 'all ports are allocated' });
-    await assert.rejects(fixture.networking.publish(newId(), '172.17.0.9', [tcp(0, 70_000)]), { code: 'port-invalid' });
+    assert.equal((await fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]))[0]?.hostPort, 9001);
+    await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(9000, 9003)]), {
+      code: 'port-in-use',
+      message: 'all ports are allocated',
+    });
+    await assert.rejects(fixture.networking.publish(newId(), { ipv4: '172.17.0.9' }, [tcp(0, 70_000)]), { code: 'port-invalid' });
   });
 
   test('fifty publications at once never get the same port', async () => {
     await using fixture = await Fixture.open();
     const all = await Promise.allSettled(
       Array.from({ length: 50 }, (_, index) =>
-        fixture.networking.publish(newId(), `172.17.1.${index + 1}`, [tcp(0, 0), tcp(9100, 9139), tcp(0, 0, { protocol: 'udp' })]),
+        fixture.networking.publish(newId(), { ipv4: `172.17.1.${index + 1}` }, [tcp(0, 0), tcp(9100, 9139), tcp(0, 0, { protocol: 'udp' })]),
       ),
     );
     const done = all.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -93,9 +96,9 @@ inOwnNamespace(import.meta.url, () => {
   test('publishing the same again changes nothing; publishing something else replaces it', async () => {
     await using fixture = await Fixture.open();
     const id = newId();
-    const [first] = await fixture.networking.publish(id, '172.17.0.9', [tcp(0, 0)]);
-    assert.deepEqual(await fixture.networking.publish(id, '172.17.0.9', [tcp(0, 0)]), [first]);
-    const [second] = await fixture.networking.publish(id, '172.17.0.9', [tcp(9200)]);
+    const [first] = await fixture.networking.publish(id, { ipv4: '172.17.0.9' }, [tcp(0, 0)]);
+    assert.deepEqual(await fixture.networking.publish(id, { ipv4: '172.17.0.9' }, [tcp(0, 0)]), [first]);
+    const [second] = await fixture.networking.publish(id, { ipv4: '172.17.0.9' }, [tcp(9200)]);
     assert.equal(second?.hostPort, 9200);
     assert.deepEqual((await ourElements()).sort(), ['own_ports: 1', 'published_any: 1']);
     await fixture.networking.unpublish(id);
@@ -108,7 +111,7 @@ inOwnNamespace(import.meta.url, () => {
     const network = await fixture.create('front');
     const web = await fixture.join(network, 'web');
     await web.guest.serve('tcp', 80, 'web');
-    const publications = await fixture.networking.publish(web.endpoint.containerId, web.endpoint.ipv4.address, [tcp(0, 0)]);
+    const publications = await fixture.networking.publish(web.endpoint.containerId, { ipv4: web.endpoint.ipv4.address }, [tcp(0, 0)]);
     const port = publications[0]?.hostPort ?? 0;
     await fixture.networking[Symbol.asyncDispose]();
     assert.equal(await ask('tcp', '127.0.0.1', port), 'web 172.17.0.1');
@@ -116,7 +119,7 @@ inOwnNamespace(import.meta.url, () => {
     await fixture.networking.restore([network], [web.endpoint]);
     await fixture.networking.sweep([network]);
     assert.equal(await ask('tcp', '127.0.0.1', port), 'web 172.17.0.1');
-    assert.deepEqual(await fixture.networking.publish(web.endpoint.containerId, web.endpoint.ipv4.address, [tcp(0, 0)], publications), publications);
+    assert.deepEqual(await fixture.networking.publish(web.endpoint.containerId, { ipv4: web.endpoint.ipv4.address }, [tcp(0, 0)], publications), publications);
     await assert.rejects(listening(port), { code: 'EADDRINUSE' });
     assert.equal(await ask('tcp', '::1', port), 'web 172.17.0.1');
     // The next daemon but one is told that the container has ended.
@@ -131,13 +134,13 @@ inOwnNamespace(import.meta.url, () => {
     const network = await fixture.create('front');
     const web = await fixture.join(network, 'web');
     await web.guest.serve('tcp', 80, 'web');
-    const publications = await fixture.networking.publish(web.endpoint.containerId, web.endpoint.ipv4.address, [tcp(9300)]);
+    const publications = await fixture.networking.publish(web.endpoint.containerId, { ipv4: web.endpoint.ipv4.address }, [tcp(9300)]);
     await fixture.networking[Symbol.asyncDispose]();
     const thief = await listening(9300);
     await fixture.reopen();
     fixture.quiet = true;
     await fixture.networking.restore([network], [web.endpoint]);
-    assert.deepEqual(await fixture.networking.publish(web.endpoint.containerId, web.endpoint.ipv4.address, [tcp(9300)], publications), publications);
+    assert.deepEqual(await fixture.networking.publish(web.endpoint.containerId, { ipv4: web.endpoint.ipv4.address }, [tcp(9300)], publications), publications);
     assert.deepEqual(fixture.warnings, ['a published port could not be reserved again']);
     assert.equal(await ask('tcp', '127.0.0.1', 9300), 'web 172.17.0.1');
     thief.close();

@@ -1,6 +1,7 @@
+import { isIPv4 } from 'node:net';
+import { contains, parseAddress, parseBlock } from './addresses.ts';
 import type { Forwarder } from './dns-forwarder.ts';
 import type { Element, Firewall } from './firewall.ts';
-import { contains, parseAddress, parseBlock } from './ipv4.ts';
 import type { NetworkLog } from './log.ts';
 import type { Names } from './names.ts';
 import type { AddressPool, NetworkDefinition } from './port.ts';
@@ -57,7 +58,7 @@ export class Resolvers implements AsyncDisposable {
     const resolvers: Resolver[] = [];
     const detours: Element[] = [];
     try {
-      for (const pool of network.pools) {
+      for (const pool of network.pools.filter((one) => isIPv4(one.gateway))) {
         const resolver = await this.#openOne(network, pool);
         resolvers.push(resolver);
         if (resolver.port === 53) continue;

@@ -43,7 +43,7 @@
 #include <unistd.h>
 
 /* Descriptors of the launch and of a message, in this order. */
-enum { AGENT, MONITOR, TAP, SCRATCH, LOG, LIFE, PLACES };
+enum { AGENT, MONITOR, TAP, SCRATCH, SPOOL, LOG, LIFE, PLACES };
 
 struct request {
 	char name[64];
@@ -57,7 +57,7 @@ static struct {
 	void (*start)(void), (*lock)(const char *, int), (*unlock)(void);
 } qemu;
 static const int launched[3] = {3, 4, 5};
-static char scratch_path[PATH_MAX], shares_path[PATH_MAX];
+static char scratch_path[PATH_MAX], spool_path[PATH_MAX], shares_path[PATH_MAX];
 static char *name_on_command_line;
 static int tap_offload = -1, tap_header = -1, tap_sndbuf = -1;
 
@@ -82,7 +82,7 @@ static int export(const char *path, int place)
 	return error;
 }
 
-/* Eventfds would wake the parent, and the file of the writable layer is the parent's: both under the numbers QEMU knows. */
+/* Eventfds would wake the parent, and the files of its writable disks are the parent's: both under the numbers QEMU knows. */
 static int replace_descriptors(const struct request *request, const int *given)
 {
 	DIR *fds = opendir("/proc/self/fd");
@@ -114,6 +114,8 @@ static int replace_descriptors(const struct request *request, const int *given)
 			error = -ENOTSUP;
 		} else if (strcmp(target, scratch_path) == 0 && fd != given[SCRATCH]) {
 			error = put(given[SCRATCH], fd, O_CLOEXEC);
+		} else if (strcmp(target, spool_path) == 0 && fd != given[SPOOL]) {
+			error = put(given[SPOOL], fd, O_CLOEXEC);
 		} else if (strcmp(target, shares_path) == 0) {
 			exported = fd;
 		}
@@ -248,10 +250,12 @@ static void *function(const char *name, const char *later)
 
 static __attribute__((constructor)) void prepare(int argc, char **argv)
 {
-	const char *fd = getenv("BERTH_FORK"), *scratch = getenv("BERTH_SCRATCH"), *shares = getenv("BERTH_SHARES");
-	if (fd == NULL || scratch == NULL || shares == NULL || strlen(scratch) >= sizeof scratch_path || strlen(shares) >= sizeof shares_path)
+	const char *fd = getenv("BERTH_FORK"), *scratch = getenv("BERTH_SCRATCH"), *spool = getenv("BERTH_SPOOL"), *shares = getenv("BERTH_SHARES");
+	if (fd == NULL || scratch == NULL || spool == NULL || shares == NULL || strlen(scratch) >= PATH_MAX || strlen(spool) >= PATH_MAX ||
+	    strlen(shares) >= PATH_MAX)
 		return;
 	strcpy(scratch_path, scratch);
+	strcpy(spool_path, spool);
 	strcpy(shares_path, shares);
 	if (argc > 2 && strcmp(argv[1], "-name") == 0)
 		name_on_command_line = argv[2];

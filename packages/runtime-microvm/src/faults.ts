@@ -22,8 +22,9 @@ export const faults = {
   mountFailed: (sentence: string, cause: unknown) => new Fault('invalid', 'mount-failed', sentence, { cause }),
   tooManyNetworks: (most: number) =>
     new Fault('exhausted', 'too-many-networks', `a virtual machine of this image has room for ${most} networks, and all of it is taken`),
-  tooManyLayers: (count: number, most: number) =>
-    new Fault('unsupported', 'too-many-layers', `the image has ${count} layers and disks to mount; at most ${most} fit into a virtual machine`),
+  tooManyLayers: (count: number, most: number) => new Fault('unsupported', 'too-many-layers', `the image has ${count} layers; ${most} are the limit`),
+  tooManyDisks: (count: number, most: number) =>
+    new Fault('unsupported', 'too-many-disks', `the container has ${count} volumes that are disks; a virtual machine has room for ${most}`),
   monitorFailed: (message: string, detail?: string) => new Fault('internal', 'monitor-failed', message, detail === undefined ? {} : { detail }),
   deadline: (what: string, limitMs: number) => new Fault('deadline', 'vm-timeout', `${what} took longer than ${limitMs} ms`),
 };

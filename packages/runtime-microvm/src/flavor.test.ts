@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isFault } from '@berth/kit';
-import { chooseFlavor, requireRoom, flavorName, guestOverheadMib, MAX_LAYERS } from './flavor.ts';
+import { chooseFlavor, requireRoom, flavorName, guestOverheadMib, MAX_DISKS, MAX_LAYERS } from './flavor.ts';
 
 const host = { layers: 1, emulated: true, hostCpus: 4 };
 
@@ -30,19 +30,29 @@ test('a fraction of a processor rounds up, and never above what the host has', (
   assert.equal(chooseFlavor({ ...host, hostCpus: 3, cpus: 3 }).vcpus, 3);
 });
 
-test('every number of layers up to the most has a place, with the devices within what the machine offers', () => {
+test('every number of layers and disks up to the most has room, with the devices within what the machine offers', () => {
   for (let layers = 0; layers <= MAX_LAYERS; layers++) {
-    const flavor = chooseFlavor({ ...host, layers });
-    assert.ok(flavor.layerSlots >= layers);
-    // Port, balloon, writable layer and shares are the other four of the 24 places.
-    assert.ok(flavor.layerSlots + flavor.nics + 4 <= 24);
+    for (let disks = 0; disks <= MAX_DISKS; disks++) {
+      const flavor = chooseFlavor({ ...host, layers, disks });
+      assert.ok(flavor.layerSlots - disks >= Math.min(layers, 1));
+      // Port, balloon, writable layer, spool and shares are the other five of the 24 places.
+      assert.ok(flavor.layerSlots + flavor.nics + 5 <= 24);
+    }
   }
+  assert.equal(chooseFlavor({ ...host, layers: 60 }).layerSlots, 5, 'layers share');
+  const memoryBytes = 190 << 20;
+  assert.equal(chooseFlavor({ ...host, memoryBytes }).memoryMib, 256);
+  assert.equal(chooseFlavor({ ...host, memoryBytes, layers: 60 }).memoryMib, 512, 'and take memory');
 });
 
 test('what no machine can hold is refused', () => {
   assert.throws(
     () => chooseFlavor({ ...host, layers: MAX_LAYERS + 1 }),
     (error) => isFault(error, 'too-many-layers'),
+  );
+  assert.throws(
+    () => chooseFlavor({ ...host, disks: MAX_DISKS + 1 }),
+    (error) => isFault(error, 'too-many-disks'),
   );
   assert.throws(
     () => chooseFlavor({ ...host, memoryBytes: 2 ** 40 }),

@@ -6,7 +6,7 @@ const MIB = 1 << 20;
 export interface Flavor {
   readonly memoryMib: number;
   readonly vcpus: number;
-  /** Block devices for layers, and for disks behind them. */
+  /** Block devices for layers, and for disks. */
   readonly layerSlots: number;
   /** Network devices; the first is there from the start, the others are for `connectNetwork`. */
   readonly nics: number;
@@ -18,37 +18,43 @@ const DEFAULT_MEMORY_MIB = 1024;
 
 /**
  * A microvm has 24 virtio-mmio places with its second interrupt controller. One each goes to the agent's port, the
- * balloon, the writable layer and the host's directories; the rest is shared by layers (with disks of volumes behind them)
- * and networks, in three arrangements, since each costs memory.
+ * balloon, the writable layer, the spool and the host's directories, four to networks; the rest is for layers and disks of volumes, in
+ * two arrangements, since each costs memory. Layers that find no place of their own share one (`layer-disks.ts`).
  */
-const PLACES = [
-  { layerSlots: 5, nics: 4 },
-  { layerSlots: 16, nics: 4 },
-  { layerSlots: 19, nics: 1 },
-] as const;
+const NICS = 4;
+const FEW = 5;
+const MANY = 15;
 
-export const MAX_LAYERS = 19;
+/** As in Docker. */
+export const MAX_LAYERS = 127;
+export const MAX_DISKS = MANY - 1;
+
+/** Mounted layers of which each MiB holds so many: a squashfs keeps a quarter of one for itself. */
+const LAYERS_PER_MIB = 4;
 
 /** What the guest itself needs beside the container's limit: kernel, agent and the tables for its memory. */
 export function guestOverheadMib(memoryMib: number): number {
   return 56 + Math.ceil(memoryMib / 48);
 }
 
-/** The smallest flavor with room for what is asked. Faults: `flavor-missing`, `too-many-layers`. */
-export function chooseFlavor(request: { memoryBytes?: number; cpus?: number; layers: number; emulated: boolean; hostCpus: number }): Flavor {
-  const places = PLACES.find((place) => place.layerSlots >= request.layers);
-  if (places === undefined) throw faults.tooManyLayers(request.layers, MAX_LAYERS);
+/** The smallest flavor with room for what is asked. Faults: `flavor-missing`, `too-many-layers`, `too-many-disks`. */
+export function chooseFlavor(request: { memoryBytes?: number; cpus?: number; layers: number; disks?: number; emulated: boolean; hostCpus: number }): Flavor {
+  const { layers, disks = 0 } = request;
+  if (layers > MAX_LAYERS) throw faults.tooManyLayers(layers, MAX_LAYERS);
+  if (disks > MAX_DISKS) throw faults.tooManyDisks(disks, MAX_DISKS);
+  const layerSlots = Math.min(layers, FEW) + disks <= FEW ? FEW : MANY;
   let memoryMib: number | undefined = DEFAULT_MEMORY_MIB;
   if (request.memoryBytes !== undefined && request.memoryBytes > 0) {
     const limitMib = Math.ceil(request.memoryBytes / MIB);
-    memoryMib = MEMORY_LADDER_MIB.find((size) => size - guestOverheadMib(size) >= limitMib);
+    const neededMib = limitMib + Math.floor(layers / LAYERS_PER_MIB);
+    memoryMib = MEMORY_LADDER_MIB.find((size) => size - guestOverheadMib(size) >= neededMib);
     if (memoryMib === undefined) throw faults.flavorMissing(`no virtual machine is large enough for a limit of ${limitMib} MiB`);
   }
   // A fraction above a whole number needs the next CPU; the rest is a limit inside the guest.
   const wanted = request.cpus === undefined || request.cpus <= 0 ? defaultVcpus(request) : Math.ceil(request.cpus);
   const most = Math.max(1, request.hostCpus);
   const vcpus = VCPU_LADDER.find((count) => count >= Math.min(wanted, most)) ?? most;
-  return { memoryMib, vcpus: Math.min(vcpus, most), ...places };
+  return { memoryMib, vcpus: Math.min(vcpus, most), layerSlots, nics: NICS };
 }
 
 /** Whether a machine that runs has room for other limits: it was booted with what it has. Fault `flavor-too-small`. */

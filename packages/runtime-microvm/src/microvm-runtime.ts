@@ -3,20 +3,10 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isFault } from '@berth/kit';
-import type {
-  ContainerFiles,
-  ContainerSpec,
-  FilesRequest,
-  OutputSink,
-  RunningContainer,
-  RunningId,
-  Runtime,
-  RuntimeFacts,
-  SocketDoor,
-  WarmRequest,
-} from '@berth/runtime';
-import { findProcesses, hostMemory } from '@berth/sys';
 import { disksOf } from '@berth/runtime';
+import type { ContainerFiles, ContainerSpec, FilesRequest, OutputSink, RunningContainer, RunningId } from '@berth/runtime';
+import type { Runtime, RuntimeFacts, SocketDoor, WarmRequest } from '@berth/runtime';
+import { hostMemory } from '@berth/sys';
 import { decideAcceleration, KVM_LIMIT_MS, type Verdict } from './acceleration.ts';
 import { Calm } from './calm.ts';
 import { Children } from './children.ts';
@@ -25,6 +15,7 @@ import { Endings } from './endings.ts';
 import { FileSessions, held } from './file-sessions.ts';
 import { chooseFlavor, flavorName } from './flavor.ts';
 import { Limiter } from './limiter.ts';
+import { ADOPT_LIMIT_MS, DEFAULT_SCRATCH_BYTES, DEFAULT_TEMPLATE_BUDGET_BYTES, FILES_LINGER_MS, SHUTDOWN_LIMIT_MS } from './limits.ts';
 import type { MicrovmRuntimeOptions } from './options.ts';
 import { Pool, type Recipe } from './pool.ts';
 import { buildPreload } from './native.ts';
@@ -37,7 +28,7 @@ import { type HostFacts, hostFacts, templateKey } from './template/key.ts';
 import { LiveTemplates } from './template/live-templates.ts';
 import { Templates } from './template/templates.ts';
 import { type Child, type Mark, startIn } from './vm/child.ts';
-import { endLeftover } from './vm/leftover.ts';
+import { endLeftover, endStrays } from './vm/leftover.ts';
 import { NicBay } from './vm/nic-bay.ts';
 import { VmProcess } from './vm/process.ts';
 import { shutDown } from './vm/shutdown.ts';
@@ -45,14 +36,6 @@ import { readRecord } from './vm/record.ts';
 import { RunningVm } from './vm/running-vm.ts';
 import { share } from './vm/shares.ts';
 import { Taps } from './vm/taps.ts';
-
-/** How long a guest gets to write its file system back when a container has ended. */
-const SHUTDOWN_LIMIT_MS = 5_000;
-const DEFAULT_SCRATCH_BYTES = 10 * 2 ** 30;
-const DEFAULT_TEMPLATE_BUDGET_BYTES = 4 * 2 ** 30;
-const ADOPT_LIMIT_MS = 15_000;
-/** A machine that serves the files of a container which doesn't run waits so long for the next request. */
-const FILES_LINGER_MS = 5_000;
 
 const noDoor: SocketDoor = () => undefined;
 
@@ -266,7 +249,7 @@ export class MicrovmRuntime implements Runtime {
       mark('executed');
       signal?.throwIfAborted();
       this.#options.onTrace?.({ id, source, phases });
-      this.warm({ rootfs: spec.rootfs, ...spec.limits });
+      if (spec.oneOff !== true) this.warm({ rootfs: spec.rootfs, ...spec.limits });
       return this.#hold(id, child, nics, startedAtMs, { sink, door });
     } catch (error) {
       // Before its layer is thrown away: whether the machine had died while it waited, which is no fault of this container's.
@@ -287,7 +270,7 @@ export class MicrovmRuntime implements Runtime {
     if (running !== undefined) return held(running);
     const open = async () => (await this.#supply.take(id, recipe, () => undefined, { disks: [] })).child;
     const files = await this.#sessions.hold(id, recipe.key, () => this.#calm.during(open));
-    this.warm(request);
+    if (request.oneOff !== true) this.warm(request);
     return files;
   }
 
@@ -351,10 +334,7 @@ export class MicrovmRuntime implements Runtime {
     const kept = new Set(this.#containers.list().map((id) => this.#containers.vmOf(id)));
     const foreign = (vmId: string) => !kept.has(vmId) && !this.#own.has(vmId);
     for (const vmId of readdirSync(this.#vms)) if (foreign(vmId)) await this.#endVm(vmId, { gently: false });
-    // A QEMU whose directory is gone.
-    const mark = `berth.${this.#instance}.`;
-    const strays = findProcesses((args) => args[1] === '-name' && (args[2] ?? '').startsWith(mark) && foreign((args[2] ?? '').slice(mark.length)));
-    for (const pid of strays) process.kill(pid, 'SIGKILL');
+    endStrays(`berth.${this.#instance}.`, foreign);
     await this.#children.sweep();
     await this.#containers.sweep();
   }

@@ -4,11 +4,12 @@ import { chooseFlavor } from './flavor.ts';
 import type { Recipe } from './pool.ts';
 import type { Templates } from './template/templates.ts';
 
-/** What a container's machine is made from; disks take places behind the layers. Faults: those of `chooseFlavor`. */
+/** What a container's machine is made from. Faults: those of `chooseFlavor`. */
 export function recipeFor(request: WarmRequest, world: { disks: number; emulated: boolean; templates: Templates }): Recipe {
   const { layers } = request.rootfs;
   const flavor = chooseFlavor({
-    layers: layers.length + world.disks,
+    layers: layers.length,
+    disks: world.disks,
     emulated: world.emulated,
     hostCpus: availableParallelism(),
     ...(request.memoryBytes === undefined ? {} : { memoryBytes: request.memoryBytes }),

@@ -25,7 +25,8 @@ export interface Runtime extends AsyncDisposable {
   /**
    * Starts a container. When it resolves, the process has been executed. Rejects with a Fault and leaves nothing behind:
    * codes `command-not-found` (Docker's 127), `command-not-executable` (126), `user-not-found`, `cwd-invalid`,
-   * `mount-failed`, `sysctl-invalid`, `memory-exhausted`, `disk-full`, `vm-failed`.
+   * `mount-failed`, `sysctl-invalid`, `memory-exhausted`, `disk-full`, `vm-failed`. In a crowd it waits its turn for as long as
+   * that takes, or until `signal`; what it does then is limited in time.
    */
   start(spec: ContainerSpec, sink: OutputSink, options?: { signal?: AbortSignal; door?: SocketDoor }): Promise<RunningContainer>;
   /** Takes up a container that survived the daemon. `undefined`: nothing of it runs (any more). */
@@ -71,6 +72,7 @@ export interface WarmRequest {
 /** Whose files, and what its machine is like. */
 export interface FilesRequest extends WarmRequest {
   readonly id: RunningId;
+  readonly oneOff?: boolean;
 }
 
 export interface Rootfs {
@@ -103,6 +105,8 @@ export interface ContainerSpec {
   readonly init: boolean;
   /** Bytes for /dev/shm; Docker's default is 64 MiB. */
   readonly shmBytes: number;
+  /** No other container of this image is likely to be started soon: nothing is prepared for one. */
+  readonly oneOff?: boolean;
 }
 
 export interface ProcessSpec {
@@ -204,6 +208,8 @@ export interface NicSpec {
   readonly ipv6?: { readonly address: string; readonly prefix: number };
   /** Default route; absent on internal networks and on all but one. */
   readonly gateway?: string;
+  /** The same for IPv6. */
+  readonly ipv6Gateway?: string;
   readonly mtu: number;
 }
 
@@ -235,7 +241,11 @@ export interface RunningContainer {
   exec(spec: ProcessSpec, sink: ExecSink, options?: { signal?: AbortSignal }): Promise<RunningExec>;
   processes(): Promise<ProcessRow[]>;
   statistics(): Promise<Statistics>;
+  /** Networks that it is on, or half on: a daemon may have died while one was joined or left. */
+  networkIds(): readonly string[];
+  /** Also for a network that it is on already, whose settings are then those given. */
   connectNetwork(nic: NicSpec): Promise<void>;
+  /** A network that it is not on is passed over. */
   disconnectNetwork(networkId: string): Promise<void>;
   /** Rewrites the managed files (a container joined or left a network). */
   updateFiles(files: Partial<ContainerSpec['files']>): Promise<void>;

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { SocketAddress } from 'node:net';
 import koffi from 'koffi';
 import { Fault } from '@berth/kit';
 import { libc, systemFault } from './libc.ts';
@@ -7,7 +8,7 @@ const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_NETFILTER = 12;
-const AF_INET = 2;
+const AF_UNSPEC = 0;
 
 const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
@@ -27,6 +28,8 @@ const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
+const CTA_IP_V6_SRC = 3;
+const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
 
@@ -41,25 +44,26 @@ export interface Connection {
 }
 
 /**
- * Makes the kernel forget the IPv4 connections that `which` picks, so that their next packet is judged and translated
+ * Makes the kernel forget the connections that `which` picks, so that their next packet is judged and translated
  * anew; returns how many. Of the calling process's network namespace. Fault `system-call-failed`.
  */
 export async function forgetConnections(which: (connection: Connection) => boolean): Promise<number> {
   const fd = libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER) as number;
   if (fd < 0) throw systemFault('opening a netlink socket');
   try {
-    const doomed: Buffer[] = [];
-    send(fd, CONNTRACK_GET, NLM_F_REQUEST | NLM_F_DUMP, Buffer.alloc(0));
+    const doomed: { family: number; body: Buffer }[] = [];
+    send(fd, CONNTRACK_GET, NLM_F_REQUEST | NLM_F_DUMP, AF_UNSPEC, Buffer.alloc(0));
     await receive(fd, (payload) => {
       const found = attributes(payload.subarray(4));
       const connection = read(found);
       if (connection === undefined || !which(connection)) return;
       // The id makes sure that it is this very entry, not one that has taken its place meanwhile.
-      doomed.push(Buffer.concat([CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID].flatMap((type) => (found.has(type) ? [found.get(type)?.whole ?? Buffer.alloc(0)] : []))));
+      const body = Buffer.concat([CTA_TUPLE_ORIG, CTA_ZONE, CTA_ID].flatMap((type) => (found.has(type) ? [found.get(type)?.whole ?? Buffer.alloc(0)] : [])));
+      doomed.push({ family: payload[0] ?? AF_UNSPEC, body });
     });
     let count = 0;
-    for (const body of doomed) {
-      send(fd, CONNTRACK_DELETE, NLM_F_REQUEST | NLM_F_ACK, body);
+    for (const { family, body } of doomed) {
+      send(fd, CONNTRACK_DELETE, NLM_F_REQUEST | NLM_F_ACK, family, body);
       if (await receive(fd, () => undefined)) count++;
     }
     return count;
@@ -68,12 +72,12 @@ export async function forgetConnections(which: (connection: Connection) => boole
   }
 }
 
-function send(fd: number, type: number, flags: number, body: Buffer): void {
+function send(fd: number, type: number, flags: number, family: number, body: Buffer): void {
   const message = Buffer.alloc(20 + body.length);
   message.writeUInt32LE(message.length, 0);
   message.writeUInt16LE(type, 4);
   message.writeUInt16LE(flags, 6);
-  message[16] = AF_INET;
+  message[16] = family;
   body.copy(message, 20);
   if (Number(libc().send(fd, message, message.length, 0)) < 0) throw systemFault('asking the connection tracker');
 }
@@ -127,14 +131,20 @@ function read(found: Attributes): Connection | undefined {
   const addresses = nested(original.get(CTA_TUPLE_IP));
   const protocol = nested(original.get(CTA_TUPLE_PROTO));
   const reply = nested(nested(found.get(CTA_TUPLE_REPLY)).get(CTA_TUPLE_IP));
-  const text = (value: Buffer | undefined) => (value === undefined ? '' : [...value].join('.'));
+  const text = (of: Attributes, v4: number, v6: number) => addressText(of.get(v4)?.value ?? of.get(v6)?.value);
   const number = protocol.get(CTA_PROTO_NUM)?.value[0];
   if (number === undefined) return undefined;
   return {
     protocol: number,
-    source: text(addresses.get(CTA_IP_V4_SRC)?.value),
-    destination: text(addresses.get(CTA_IP_V4_DST)?.value),
+    source: text(addresses, CTA_IP_V4_SRC, CTA_IP_V6_SRC),
+    destination: text(addresses, CTA_IP_V4_DST, CTA_IP_V6_DST),
     destinationPort: protocol.get(CTA_PROTO_DST_PORT)?.value.readUInt16BE(0) ?? 0,
-    replySource: text(reply.get(CTA_IP_V4_SRC)?.value),
+    replySource: text(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC),
   };
+}
+
+function addressText(bytes: Buffer | undefined): string {
+  if (bytes?.length !== 16) return [...(bytes ?? [])].join('.');
+  const address = (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
+  return new SocketAddress({ family: 'ipv6', address }).address;
 }

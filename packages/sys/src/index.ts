@@ -11,7 +11,7 @@ export { applyNft, listNftChains, listNftTable, removeNftLeftovers, type NftBody
 export { readSysctl, writeSysctl, type SysctlPath } from './sysctl.ts';
 export { lockFile, type FileLock } from './file-lock.ts';
 export { connectUnix, listenUnix, sendDescriptors, socketPair } from './unix-socket.ts';
-export { attachToBridge, detachFromBridge, openTap, setLinkMtu, setLinkUp } from './tap.ts';
+export { attachToBridge, detachFromBridge, linkExists, openTap, setLinkMtu, setLinkUp } from './tap.ts';
 export { spawnDetached, type DetachedProcess } from './detached.ts';
 export { findProcesses, processCpuSeconds, processPssBytes, processStartTicks } from './process-facts.ts';
 export { hostMemory } from './host-memory.ts';

@@ -1,3 +1,4 @@
+import { isFault } from '@berth/kit';
 import { closeSync, constants, openSync } from 'node:fs';
 import { libc, systemFault, unixSocket } from './libc.ts';
 
@@ -57,6 +58,17 @@ function linkIndex(name: string): number {
   const argument = interfaceRequest(name);
   request(`looking up ${name}`, SIOCGIFINDEX, argument);
   return argument.readInt32LE(16);
+}
+
+/** Whether the calling process's network namespace has a link of that name. */
+export function linkExists(name: string): boolean {
+  try {
+    linkIndex(name);
+    return true;
+  } catch (error) {
+    if (isFault(error, 'system-call-failed')) return false;
+    throw error;
+  }
 }
 
 export function setLinkUp(name: string, up: boolean): void {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ImageBuilder } from '@berth/builder';
 import { createDockerApi } from '@berth/docker-api';
 import { ContainerEngine } from '@berth/engine';
 import type { Guest } from '@berth/guest';
@@ -89,9 +90,11 @@ export async function compose(options: BerthdOptions, facts: DaemonFacts, { log,
   stack.defer(async () => {
     if (engine.containers().every(({ state: { pid } }) => pid === 0)) await networking.erase();
   });
+  const builder = stack.use(await ImageBuilder.open({ engine, directory: join(options.runDirectory, 'build') }));
   const api = stack.use(
     createDockerApi({
       engine,
+      builder,
       log: log.child({ part: 'docker' }),
       version: facts.version,
       commit: facts.commit,

@@ -119,6 +119,7 @@ struct agent {
 	bool host; /* not PID 1 of a VM: no devices, no modules, no cgroup of its own */
 	uint64_t started_at_ms;
 	uint32_t layers;
+	uint32_t scratch; /* the writable layer's place among the block devices */
 };
 extern struct agent agent;
 
@@ -202,6 +203,8 @@ int process_resize(uint32_t id, uint16_t columns, uint16_t rows, struct fault *f
 int process_signal(uint32_t id, int signal, struct fault *fault);
 /* The connection is new: execs of the last one lose their listener, stdin credit starts afresh. */
 void process_forget_connection(void);
+/* Waits for workers of an earlier connection, which have been killed: they use what a new one may use. */
+void process_end_workers(void);
 /* Processes of a rehearsal: found by id, and in the end dropped whatever their state. */
 struct process *process_rehearsed(uint32_t id);
 void process_forget_rehearsal(void);

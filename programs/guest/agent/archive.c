@@ -21,6 +21,7 @@ struct request {
 	uint8_t flags;
 	const char *path;
 	const char *user;
+	int spool; /* -1: there is none */
 };
 
 static const char *const managed[] = {"hosts", "resolv.conf", "hostname"};
@@ -52,7 +53,10 @@ static int enter_root(const struct request *request, struct fault *fault)
 	if (chdir(root) < 0 || chroot(".") < 0)
 		return fault_set(fault, "internal", "entering the root: %s", error_text(errno));
 	place_managed(trees);
-	return close_range(3, ~0u, 0);
+	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++)
+		if (trees[i] >= 0)
+			close(trees[i]);
+	return 0;
 }
 
 static int see_changes(bool contents, struct fault *fault)
@@ -97,7 +101,9 @@ _Noreturn static void work(const struct request *request, const struct child_end
 	if (child_take_stdio(ends, false) < 0 || write(ends->status, &pid, sizeof pid) != sizeof pid)
 		_exit(125);
 	/* The status pipe goes with all the rest: the agent's line and the descriptors of its other children. */
-	close_range(3, ~0u, 0);
+	int spool = request->spool < 0 ? -1 : dup2(request->spool, 3);
+	close_range(spool < 0 ? 3 : 4, ~0u, 0);
+	records_use_spool(spool);
 	umask(0);
 	/* A level of a directory takes a descriptor. */
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){65536, 65536});
@@ -113,12 +119,26 @@ _Noreturn static void work(const struct request *request, const struct child_end
 	_exit(write(2, w.data, w.used) < 0 ? 125 : 1);
 }
 
+/* Opens the disk that stands so many places before the writable layer, for one worker at a time. */
+static int spool_open(uint32_t back, struct fault *fault)
+{
+	char name[16], path[32];
+	process_end_workers();
+	if (device_bind(VIRTIO_BLOCK, agent.scratch - back, name, sizeof name, fault) < 0)
+		return -1;
+	snprintf(path, sizeof path, "/dev/%s", name);
+	int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	return fd >= 0 ? fd : fault_set(fault, "internal", "opening the spool: %s", error_text(errno));
+}
+
 int archive_start(uint32_t number, struct reader *body, struct fault *fault)
 {
 	uint32_t id = read_u32(body);
 	struct request request = {.operation = read_u8(body), .flags = read_u8(body)};
 	request.path = read_string(body);
 	request.user = read_string(body);
+	uint32_t spool = read_u32(body);
+	request.spool = -1;
 	if (body->bad || request.operation < OPERATION_STAT || request.operation > OPERATION_LAYER)
 		return fault_set(fault, "internal", "files: malformed request");
 	if (!agent.host && (agent.phase < PHASE_PREPARED || agent.rehearsing))
@@ -129,19 +149,27 @@ int archive_start(uint32_t number, struct reader *body, struct fault *fault)
 	p->request = number;
 	p->worker = true;
 	struct child_ends ends;
-	const struct process_spec streams = {.stdin_open = request.operation == OPERATION_WRITE};
-	if (process_plumb(p, &streams, -1, &ends, fault) < 0) {
+	const struct process_spec streams = {.stdin_open = request.operation == OPERATION_WRITE || spool != 0};
+	if (spool != 0 && (request.spool = spool_open(spool, fault)) < 0) {
 		process_free(p);
 		return -1;
 	}
+	if (process_plumb(p, &streams, -1, &ends, fault) < 0) {
+		process_free(p);
+		if (request.spool >= 0)
+			close(request.spool);
+		return -1;
+	}
 	fcntl(p->output.fd, F_SETPIPE_SZ, 256 << 10);
-	if (streams.stdin_open)
+	if (request.operation == OPERATION_WRITE)
 		process_input_widen(p);
 	p->pid = container_fork_outside();
 	if (p->pid == 0)
 		work(&request, &ends);
 	int error = errno;
 	child_ends_close(&ends);
+	if (request.spool >= 0)
+		close(request.spool);
 	if (p->pid < 0) {
 		process_free(p);
 		return fault_set(fault, "internal", "fork: %s", error_text(error));

@@ -29,11 +29,16 @@ struct archive_entry {
 	struct reader xattrs;
 };
 
+/* The disk that host and guest share, opened for direct access. */
+void records_use_spool(int fd);
 void records_put(uint8_t tag, struct writer *body);
 void records_put_hole(uint64_t length);
 /* Room for a piece of data of at most `*length`, which is shortened; `records_put_data` says how much came there. */
 uint8_t *records_data_room(size_t *length);
 void records_put_data(size_t length);
+/* The same for much: room at a block's beginning, of whole blocks. NULL: there is no spool. */
+uint8_t *records_bulk_room(size_t *length);
+void records_put_bulk(size_t length);
 void records_flush(void);
 
 /* The next tag; 0 when the stream ended. */
@@ -62,6 +67,8 @@ char **archive_names(int directory);
 
 /* Writes one file of a directory as an entry; for a directory that is open afterwards, gives its descriptor, else -1. */
 int archive_put(int parent, const char *name, struct archive_path *path, int *directory, struct fault *fault);
+/* Just as many bytes as were announced: what a file lost meanwhile is a hole, what it gained is left. */
+int archive_content(int fd, const struct stat *st, const char *path, struct fault *fault);
 int archive_stat(const char *path, struct fault *fault);
 int archive_read(const char *path, struct fault *fault);
 int archive_write(const char *path, bool keep_kinds, const struct identity *owner, struct fault *fault);

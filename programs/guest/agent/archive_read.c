@@ -142,45 +142,6 @@ static void put_entry(uint8_t kind, const struct stat *st, const char *path, con
 	records_put(TAG_ENTRY, &w);
 }
 
-/* Just as many bytes as were announced: what a file lost meanwhile is a hole, what it gained is left. */
-static int put_content(int fd, const struct stat *st, const char *path, struct fault *fault)
-{
-	off_t at = 0, size = st->st_size;
-	bool sparse = (off_t)st->st_blocks * 512 < size;
-	while (at < size) {
-		off_t end = size;
-		if (sparse) {
-			off_t data = lseek(fd, at, SEEK_DATA);
-			if (data < 0 && errno == ENXIO)
-				data = size;
-			if (data < 0 || data > size)
-				data = data < 0 ? at : size;
-			if (data > at)
-				records_put_hole((uint64_t)(data - at));
-			at = data;
-			end = at < size ? lseek(fd, at, SEEK_HOLE) : size;
-			if (end < 0 || end > size)
-				end = size;
-		}
-		while (at < end) {
-			size_t length = (size_t)(end - at);
-			uint8_t *room = records_data_room(&length);
-			ssize_t got = pread(fd, room, length, at);
-			if (got < 0 && errno == EINTR)
-				continue;
-			if (got < 0)
-				return archive_failed(fault, "read", path);
-			if (got == 0) {
-				records_put_hole((uint64_t)(size - at));
-				return 0;
-			}
-			records_put_data((size_t)got);
-			at += got;
-		}
-	}
-	return 0;
-}
-
 /* Files with several names that have been written: further names become links to the first. */
 struct seen {
 	dev_t device;
@@ -238,7 +199,7 @@ static int put_file(int parent, const char *name, const char *path, struct fault
 		put_entry(KIND_HARDLINK, &st, path, first, -1);
 	} else {
 		put_entry(KIND_FILE, &st, path, "", fd);
-		result = put_content(fd, &st, path, fault);
+		result = archive_content(fd, &st, path, fault);
 	}
 	close(fd);
 	return result;

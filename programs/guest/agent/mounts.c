@@ -4,19 +4,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/blkpg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LAYERS_MAX 64
+#define LAYERS_MAX 127
+/* What mount(2) takes of options. */
+#define OPTIONS_MAX 4096
 
 static bool root_mounted;
 static bool scratch_mounted;
 
+/* Gives a part of a disk that several layers share a device of its own, and writes that one's name over the disk's. */
+static int part_make(char *device, size_t size, int number, uint64_t offset, uint64_t length)
+{
+	struct blkpg_partition part = {.start = (long long)offset, .length = (long long)length, .pno = number};
+	struct blkpg_ioctl_arg request = {.op = BLKPG_ADD_PARTITION, .datalen = sizeof part, .data = &part};
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int result = ioctl(fd, BLKPG, &request);
+	close(fd);
+	size_t used = strlen(device);
+	snprintf(device + used, size - used, "%d", number);
+	return result;
+}
+
 int mounts_layers(struct reader *body, struct fault *fault)
 {
+	/* Of the one disk that is shared. */
+	int parts = 0;
 	uint32_t count = read_u32(body);
 	if (body->bad || count > LAYERS_MAX)
 		return fault_set(fault, "mount-failed", "a container may have up to %d layers", LAYERS_MAX);
@@ -24,12 +45,15 @@ int mounts_layers(struct reader *body, struct fault *fault)
 		return 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t index = read_u32(body);
+		uint64_t offset = read_u64(body), length = read_u64(body);
 		if (body->bad)
 			return fault_set(fault, "internal", "mountLayers: short body");
 		char name[16], device[32], place[16];
 		if (device_bind(VIRTIO_BLOCK, index, name, sizeof name, fault) < 0)
 			return -1;
 		snprintf(device, sizeof device, "/dev/%s", name);
+		if (length > 0 && part_make(device, sizeof device, ++parts, offset, length) < 0)
+			return fault_set(fault, "mount-failed", "finding layer %u: %s", agent.layers, error_text(errno));
 		snprintf(place, sizeof place, "/l/%u", agent.layers);
 		mkdir(place, 0755);
 		if (mount(device, place, "squashfs", MS_RDONLY | MS_NODEV | MS_NOATIME, NULL) < 0)
@@ -42,7 +66,7 @@ int mounts_layers(struct reader *body, struct fault *fault)
 /* The overlay over all layers with this writable directory. Short relative names: the option string has one page. */
 static int overlay(const char *upper, const char *work, const char *target, struct fault *fault)
 {
-	char options[1024];
+	char options[OPTIONS_MAX];
 	size_t used = (size_t)snprintf(options, sizeof options, "upperdir=%s,workdir=%s,lowerdir=", upper, work);
 	if (agent.layers == 0) {
 		mkdir("/l/none", 0755);
@@ -64,7 +88,7 @@ int mounts_lower(struct fault *fault)
 		return -1;
 	const char *place = "/l/0";
 	if (agent.layers > 1) {
-		char options[1024] = "lowerdir=";
+		char options[OPTIONS_MAX] = "lowerdir=";
 		size_t used = strlen(options);
 		for (uint32_t i = agent.layers; i-- > 0;)
 			used += (size_t)snprintf(options + used, sizeof options - used, "%u%s", i, i > 0 ? ":" : "");

@@ -182,9 +182,13 @@ int network_configure(uint32_t index, struct reader *body, struct fault *fault)
 	if (nic.ipv4.length == 4)
 		add_address(&b, link, AF_INET, &nic.ipv4, nic.ipv4_prefix);
 	if (nic.ipv6.length == 16) {
-		char path[96];
-		snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", current);
-		file_write(path, "0");
+		/* Addresses and routes come from the host; neighbours that pose as routers are not listened to. */
+		static const char *const quiet[][2] = {{"accept_ra", "0"}, {"autoconf", "0"}, {"accept_redirects", "0"}, {"disable_ipv6", "0"}};
+		for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++) {
+			char path[96];
+			snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/%s", current, quiet[i][0]);
+			file_write(path, quiet[i][1]);
+		}
 		add_address(&b, link, AF_INET6, &nic.ipv6, nic.ipv6_prefix);
 	}
 	if (nic.gateway.length > 0)

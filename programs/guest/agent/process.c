@@ -370,6 +370,15 @@ int process_signal(uint32_t id, int signal, struct fault *fault)
 	return 0;
 }
 
+void process_end_workers(void)
+{
+	for (struct process *p = all; p != NULL; p = p->next)
+		if (p->worker && p->orphan && !p->reaped && p->pid > 0) {
+			kill(p->pid, SIGKILL);
+			waitid(P_PID, (id_t)p->pid, NULL, WEXITED | WNOWAIT);
+		}
+}
+
 void process_forget_connection(void)
 {
 	for (struct process *p = all, *next; p != NULL; p = next) {

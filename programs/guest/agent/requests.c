@@ -22,6 +22,7 @@ static int handle_prepare(struct reader *r, struct fault *fault)
 	if (format)
 		return fault_set(fault, "unsupported", "the scratch disk must arrive with a file system");
 	boot_trace("prepare");
+	agent.scratch = scratch;
 	if (mounts_root(scratch, fault) < 0)
 		return -1;
 	boot_trace("root mounted");

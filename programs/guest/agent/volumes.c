@@ -33,7 +33,8 @@ void read_mount(struct reader *r, struct mount_request *mount)
 	mount->target = read_string(r);
 	mount->options = read_strings(r);
 	mount->source = read_string(r);
-	mount->device = read_u32(r);
+	/* Disks stand before the writable layer, and are counted from there. */
+	mount->device = agent.scratch - read_u32(r);
 	uint8_t flags = read_u8(r);
 	mount->readonly = flags & 1;
 	mount->copy = flags & 2;

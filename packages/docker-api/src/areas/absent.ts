@@ -15,9 +15,8 @@ export interface AbsentRow {
 export const absentTable: readonly AbsentRow[] = [
   { method: 'GET', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
   { method: 'POST', path: '/containers/:id/checkpoints', what: 'docker checkpoint' },
-  { method: 'POST', path: '/build', what: 'docker build', instead: 'build elsewhere, then docker save and docker load' },
-  { method: 'POST', path: '/session', what: 'docker build with BuildKit' },
-  { method: 'POST', path: '/grpc', what: 'docker build with BuildKit' },
+  { method: 'POST', path: '/session', what: 'docker build with BuildKit', instead: 'set DOCKER_BUILDKIT=0' },
+  { method: 'POST', path: '/grpc', what: 'docker build with BuildKit', instead: 'set DOCKER_BUILDKIT=0' },
   { method: 'PUT', path: '/volumes/:name', what: 'docker volume update' },
   { method: 'POST', path: '/plugins/create', what: 'docker plugin create' },
   { method: 'POST', path: '/plugins/pull', what: 'docker plugin install' },
@@ -85,7 +84,6 @@ export function absentArea(app: FastifyInstance, _context: Context): void {
     });
   }
 
-  app.post('/build/prune', () => ({ CachesDeleted: null, SpaceReclaimed: 0 }));
   app.get('/plugins', () => []);
   app.get('/plugins/*', (request) => {
     const name = (request.params as { '*': string })['*'].replace(/\/json$/, '');

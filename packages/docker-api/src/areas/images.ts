@@ -22,7 +22,7 @@ export function imageArea(app: FastifyInstance, context: Context): void {
     const query = new Query(request);
     const minor = requestMinor(request.raw);
     const counted = query.flag('shared-size');
-    return listImages(images, query.text('filters'), query.text('filter')).map((image) => ({
+    return listImages(images, query.text('filters'), query.text('filter'), { all: query.flag('all') }).map((image) => ({
       ...imageSummary(image, minor),
       ...(counted ? { SharedSize: 0 } : {}),
     }));
@@ -35,7 +35,7 @@ export function imageArea(app: FastifyInstance, context: Context): void {
         return imageInspect(images.get(name), requestMinor(request.raw));
       }
       case 'history':
-        return imageHistory(images.get(name));
+        return imageHistory(images.get(name), images);
       case 'get':
         return sendArchive(context, reply, [name]);
       default:

@@ -1,20 +1,13 @@
-import {
-  connectNetworkSchema,
-  createNetworkSchema,
-  disconnectNetworkSchema,
-  Filters,
-  invalidFilter,
-  matchesName,
-  type CreateNetworkRequest,
-} from '@berth/docker-wire';
+import { connectNetworkSchema, createNetworkSchema, disconnectNetworkSchema, Filters, invalidFilter, matchesName } from '@berth/docker-wire';
 import { Fault } from '@berth/kit';
-import type { NetworkView, NewNetwork } from '@berth/engine';
+import type { NetworkView } from '@berth/engine';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { jsonBody } from '../body.ts';
 import { pruneFilter } from '../container-filters.ts';
 import type { Context } from '../context.ts';
 import { endpointFor } from '../create/networks.ts';
-import { invalid, notYet } from '../faults.ts';
+import { newNetwork } from '../create/new-network.ts';
+import { invalid } from '../faults.ts';
 import { Query } from '../query.ts';
 import { requestMinor } from '../versions.ts';
 import { isPredefined, networkView } from '../view/network.ts';
@@ -97,55 +90,4 @@ function listNetworks(networks: readonly NetworkView[], text: string): NetworkVi
       filters.labels(network.labels) &&
       (dangling === undefined || (!isPredefined(network) && network.endpoints.length === 0) === dangling),
   );
-}
-
-/** Options of the bridge driver whose default is all that is supported, and those that only name things. */
-const fixedOptions: Readonly<Record<string, string>> = {
-  'com.docker.network.bridge.enable_icc': 'true',
-  'com.docker.network.bridge.enable_ip_masquerade': 'true',
-};
-const knownOptions = new Set(['com.docker.network.driver.mtu']);
-
-/** Faults with Docker's sentences where Docker refuses, 501 where Berth does. */
-function newNetwork(body: CreateNetworkRequest): NewNetwork {
-  if (body.Name.trim() === '') throw invalid('name-invalid', 'invalid network name: name is empty');
-  const driver = body.Driver === '' || body.Driver === 'default' ? 'bridge' : body.Driver;
-  if (driver === 'host' || driver === 'null') {
-    throw new Fault('forbidden', 'driver-single', `only one instance of "${driver}" network is allowed`);
-  }
-  if (['macvlan', 'ipvlan', 'overlay'].includes(driver)) throw notYet(`The network driver ${driver} is`, 'bridge is');
-  if (driver !== 'bridge') throw new Fault('not-found', 'driver-unknown', `plugin "${driver}" not found`);
-  if (body.ConfigOnly || (body.ConfigFrom?.Network ?? '') !== '') throw notYet('--config-only and --config-from are');
-  if (body.Ingress) throw notYet('--ingress is', 'it belongs to swarms');
-  if (body.Scope !== '' && body.Scope !== 'local') throw notYet(`--scope ${body.Scope} is`, 'networks are local');
-  if (body.EnableIPv6 === true) throw notYet('--ipv6 is', 'networks are IPv4 so far');
-  if (body.EnableIPv4 === false) throw notYet('A network without IPv4 is');
-  for (const [name, value] of Object.entries(body.Options)) {
-    const only = fixedOptions[name];
-    if (only !== undefined && value !== only) throw notYet(`The network option ${name}=${value} is`);
-    if (only === undefined && !knownOptions.has(name)) throw notYet(`The network option ${name} is`);
-  }
-  const mtu = body.Options['com.docker.network.driver.mtu'];
-  if (mtu !== undefined && !(/^\d+$/.test(mtu) && Number(mtu) >= 68 && Number(mtu) <= 65_535)) {
-    throw invalid('mtu-invalid', `invalid MTU: ${JSON.stringify(mtu)}: it must be a number from 68 to 65535`);
-  }
-  const ipamDriver = body.IPAM?.Driver ?? '';
-  if (ipamDriver !== '' && ipamDriver !== 'default') throw new Fault('not-found', 'driver-unknown', `plugin "${ipamDriver}" not found`);
-  return {
-    name: body.Name,
-    driver,
-    internal: body.Internal,
-    attachable: body.Attachable,
-    enableIpv6: false,
-    pools: (body.IPAM?.Config ?? []).map((pool) => ({
-      ...(pool.Subnet === '' ? {} : { subnet: pool.Subnet }),
-      ...(pool.Gateway === '' ? {} : { gateway: pool.Gateway }),
-      ...(pool.IPRange === '' ? {} : { range: pool.IPRange }),
-      ...(Object.keys(pool.AuxiliaryAddresses).length === 0 ? {} : { reserved: pool.AuxiliaryAddresses }),
-    })),
-    ipamDriver: 'default',
-    ipamOptions: body.IPAM?.Options ?? {},
-    options: body.Options,
-    labels: body.Labels,
-  };
 }

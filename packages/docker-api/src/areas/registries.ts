@@ -139,6 +139,6 @@ function asked(request: FastifyRequest, reference: string): { credentials?: Cred
   return config === undefined ? {} : { credentials: credentialsOf(config) };
 }
 
-function credentialsOf({ username, password, identitytoken, registrytoken }: AuthConfig): Credentials {
+export function credentialsOf({ username, password, identitytoken, registrytoken }: AuthConfig): Credentials {
   return { username, password, identityToken: identitytoken, registryToken: registrytoken };
 }

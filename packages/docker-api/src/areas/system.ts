@@ -1,9 +1,11 @@
 import { release } from 'node:os';
+import { BUILD_CACHE_LABEL, type BuildCache } from '@berth/builder';
 import { rfc3339 } from '@berth/docker-wire';
 import type { RuntimeFacts } from '@berth/runtime';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Context } from '../context.ts';
 import { logDrivers } from '../create/logging.ts';
+import { isStep } from '../image-filters.ts';
 import { newestVersion, oldestVersion, requestMinor } from '../versions.ts';
 import { summaryView } from '../view/container-summary.ts';
 import { volumeView } from '../view/volume.ts';
@@ -67,7 +69,7 @@ export function systemArea(app: FastifyInstance, context: Context): void {
   app.get('/system/df', async (request) => {
     const minor = requestMinor(request.raw);
     const containers = engine.containers();
-    const images = engine.images.list();
+    const images = engine.images.list().filter((image) => !isStep(image));
     const used = (id: string) => containers.filter((container) => container.definition.imageId === id).length;
     return {
       LayersSize: layersSize(context),
@@ -81,12 +83,21 @@ export function systemArea(app: FastifyInstance, context: Context): void {
         ),
       ),
       Volumes: await Promise.all(
-        engine.volumes().map(async (volume) => volumeView(volume, { sizeBytes: await engine.volumeSize(volume.name).catch(() => -1) })),
+        engine
+          .volumes()
+          .filter(({ labels }) => labels[BUILD_CACHE_LABEL] === undefined)
+          .map(async (volume) => volumeView(volume, { sizeBytes: await engine.volumeSize(volume.name).catch(() => -1) })),
       ),
-      BuildCache: [],
+      BuildCache: (await context.builder.caches()).map(cacheView),
       ...(minor < 42 ? { BuilderSize: 0 } : {}),
     };
   });
+}
+
+function cacheView({ id, volume, sizeBytes, createdAtMs, inUse }: BuildCache): Record<string, unknown> {
+  const created = rfc3339(createdAtMs);
+  const common = { Type: 'exec.cachemount', InUse: inUse, Shared: false, Size: sizeBytes, CreatedAt: created, LastUsedAt: created, UsageCount: 1 };
+  return { ID: volume, Description: `mount of ${id}`, ...common };
 }
 
 function layersSize(context: Context): number {

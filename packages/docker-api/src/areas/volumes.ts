@@ -1,3 +1,4 @@
+import { BUILD_CACHE_LABEL } from '@berth/builder';
 import { createVolumeSchema, Filters, matchesName } from '@berth/docker-wire';
 import type { VolumeView } from '@berth/engine';
 import type { FastifyInstance } from 'fastify';
@@ -10,11 +11,14 @@ import { volumeView } from '../view/volume.ts';
 
 type WithName = { Params: { name: string } };
 
+/** Caches of builds are seen by `docker system df` and ended by `docker builder prune`. */
+const isShown = ({ labels }: VolumeView): boolean => labels[BUILD_CACHE_LABEL] === undefined;
+
 export function volumeArea(app: FastifyInstance, context: Context): void {
   const { engine } = context;
 
   app.get('/volumes', (request) => {
-    const volumes = listVolumes(engine.volumes(), new Query(request).text('filters'));
+    const volumes = listVolumes(engine.volumes().filter(isShown), new Query(request).text('filters'));
     return { Volumes: volumes.map((volume) => volumeView(volume)), Warnings: null };
   });
 
@@ -36,7 +40,7 @@ export function volumeArea(app: FastifyInstance, context: Context): void {
     const filters = Filters.parse(new Query(request).text('filters'), ['label', 'label!', 'all']);
     // Since 1.42 named ones stay unless they are asked for.
     const all = requestMinor(request.raw) < 42 || filters.boolean('all') === true;
-    const { deleted, reclaimedBytes } = await engine.pruneVolumes((volume) => (all || volume.anonymous) && filters.labels(volume.labels));
+    const { deleted, reclaimedBytes } = await engine.pruneVolumes((volume) => isShown(volume) && (all || volume.anonymous) && filters.labels(volume.labels));
     return { VolumesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimedBytes };
   });
 }

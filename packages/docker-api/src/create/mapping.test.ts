@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Fault } from '@berth/kit';
 import { createContainerSchema, hostConfigSchema, readJson } from '@berth/docker-wire';
 import type { Engine, NewContainer } from '@berth/engine';
 import type { ImageProcessDefaults, Image } from '@berth/images';
 import { hostConfigTable, judgeOptions } from './option-table.ts';
 import { mapContainer } from './new-container.ts';
 
-/** The three things the mapping asks of an engine. */
+/** What the mapping asks of an engine. */
 const engine = {
   facts: () => ({ cpus: 2, defaultRuntime: 'microvm', runtimes: [{ name: 'microvm' }] }),
   network: () => ({ pools: [{ gateway: '172.17.0.1' }] }),
+  container: (reference: string) => {
+    if (reference !== 'db') throw new Fault('not-found', 'container-not-found', `No such container: ${reference}`);
+    return { definition: { id: 'd'.repeat(64), name: 'db' } };
+  },
 } as unknown as Engine;
 
 function imageOf(config: ImageProcessDefaults): Image {
@@ -22,6 +27,8 @@ function imageOf(config: ImageProcessDefaults): Image {
     layers: [],
     createdAtMs: 0,
     lastTaggedAtMs: 0,
+    parentId: '',
+    hasChildren: false,
   };
 }
 
@@ -105,9 +112,47 @@ test('networks: the mode first, wishes by name, none and what a machine cannot h
   assert.throws(() => map({ NetworkingConfig: endpoints }, undefined, 43), { message: 'Container cannot be connected to network endpoints: n1, n2' });
   assert.deepEqual(map({ MacAddress: '02:42:ac:11:00:99' }).networks, [{ network: 'bridge', aliases: [], mac: '02:42:ac:11:00:99' }]);
   assert.throws(() => map({ MacAddress: 'nope' }), { message: 'invalid MAC address: nope' });
-  for (const mode of ['host', 'container:x']) assert.throws(() => host({ NetworkMode: mode }), { kind: 'unsupported' });
   const onDefault = { EndpointsConfig: { default: { IPAMConfig: { IPv4Address: '172.17.0.9' } } } };
   assert.throws(() => map({ NetworkingConfig: onDefault }), { message: 'user specified IP address is supported on user defined networks only' });
+});
+
+test('modes that share a network stack: what is wrong first, then why not, and what instead', () => {
+  assert.throws(() => host({ NetworkMode: 'host' }), {
+    kind: 'unsupported',
+    message: /^--network host is not possible with Berth: .*-p, .*-P;.*host-gateway$/,
+  });
+  assert.throws(() => host({ NetworkMode: 'container:db' }), {
+    kind: 'unsupported',
+    message: /^--network container:db is not possible with Berth: db is .*one network/,
+  });
+  assert.throws(() => host({ NetworkMode: 'container:x' }), { kind: 'invalid', message: 'No such container: x' });
+  const conflicts: [Record<string, unknown>, string][] = [
+    [{ NetworkMode: 'container:db', PortBindings: { '80/tcp': [] } }, 'port publishing and the container type network mode'],
+    [{ NetworkMode: 'container:db', PublishAllPorts: true }, 'port publishing and the container type network mode'],
+    [{ NetworkMode: 'container:db', Dns: ['1.2.3.4'] }, 'dns and the network mode'],
+    [{ NetworkMode: 'container:db', ExtraHosts: ['a:1.2.3.4'] }, 'custom host-to-IP mapping and the network mode'],
+    [{ NetworkMode: 'container:db', Links: ['db'] }, "container type network can't be used with links. This would result in undefined behavior"],
+    [{ NetworkMode: 'host', Links: ['db'] }, "host type networking can't be used with links. This would result in undefined behavior"],
+  ];
+  for (const [options, what] of conflicts) assert.throws(() => host(options), { kind: 'invalid', message: `conflicting options: ${what}` });
+  assert.throws(() => map({ Hostname: 'x', HostConfig: { NetworkMode: 'container:db' } }), { message: 'conflicting options: hostname and the network mode' });
+});
+
+test('links: on the default network of containers that are there, elsewhere of the endpoint', () => {
+  const id = 'd'.repeat(64);
+  assert.deepEqual(host({ Links: ['db:store', 'db', '/db:/me/again'] }).links, [
+    { container: id, alias: 'store' },
+    { container: id, alias: 'db' },
+    { container: id, alias: 'again' },
+  ]);
+  assert.throws(() => host({ Links: ['nosuch:a'] }), { kind: 'invalid', message: 'could not get container for nosuch: No such container: nosuch' });
+  assert.throws(() => host({ Links: ['a:b:c'] }), { message: 'bad format for links: a:b:c' });
+  const elsewhere = map({
+    HostConfig: { NetworkMode: 'n1', Links: ['later:l'] },
+    NetworkingConfig: { EndpointsConfig: { n1: { Links: ['later:l'], GwPriority: 5 } } },
+  });
+  assert.equal(elsewhere.links, undefined);
+  assert.deepEqual(elsewhere.networks, [{ network: 'n1', aliases: [], links: [{ container: 'later', alias: 'l' }], gatewayPriority: 5 }]);
 });
 
 test('capabilities', () => {
@@ -173,7 +218,6 @@ test('every HostConfig field has its row, and each refused one refuses aloud', (
     Devices: [{ PathOnHost: '/dev/x' }],
     DeviceRequests: [{}],
     DeviceCgroupRules: ['a'],
-    Links: ['a:b'],
     PidMode: 'host',
     UTSMode: 'host',
     IpcMode: 'host',

@@ -1,23 +1,15 @@
-import { isIPv4, isIP } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import type { CreateContainerRequest, EndpointRequest, HostConfigRequest } from '@berth/docker-wire';
 import { parseContainerPorts, parseHostPort, portKey } from '@berth/docker-wire';
 import type { NetworkRequest } from '@berth/engine';
 import type { PortRequest } from '@berth/network';
 import { invalid, notYet } from '../faults.ts';
+import { parseLink } from './links.ts';
+import { modeNetwork } from './network-mode.ts';
 
-/** The name a mode means: '' and `default` are the network every container joins unless told otherwise. */
-export function modeNetwork(mode: string): string {
-  return mode === '' || mode === 'default' ? 'bridge' : mode;
-}
-
-/**
- * Networks to join, the one of `NetworkMode` first. Faults: `network-mode-unsupported` (host, container:…), and Docker's
- * sentences for addresses on networks without a subnet of the user's.
- */
+/** Networks to join, the one of `NetworkMode` first. Faults: those of `checkMode`, and Docker's sentences for what an endpoint cannot have. */
 export function networksFor(request: CreateContainerRequest, host: HostConfigRequest, minor: number): NetworkRequest[] {
   const mode = request.NetworkDisabled ? 'none' : modeNetwork(host.NetworkMode);
-  if (mode === 'host') throw notYet('--network host is', 'a container is a virtual machine with a network of its own; publish ports with -p');
-  if (mode.startsWith('container:')) throw notYet(`--network ${mode} is`, 'two containers are two machines; put both on one network');
   const given = new Map<string, EndpointRequest>();
   for (const [name, endpoint] of Object.entries(request.NetworkingConfig?.EndpointsConfig ?? {})) given.set(modeNetwork(name), endpoint);
   if (minor < 44 && given.size > 1) {
@@ -35,14 +27,13 @@ export function networksFor(request: CreateContainerRequest, host: HostConfigReq
 /** One endpoint's wishes. Faults with Docker's sentences. */
 export function endpointFor(network: string, endpoint: EndpointRequest | undefined): NetworkRequest {
   if (endpoint === undefined) return { network, aliases: [] };
-  if (endpoint.Links.length > 0) throw notYet('--link is', 'join a network of your own, where names resolve');
   if (Object.keys(endpoint.DriverOpts).length > 0) throw notYet('--driver-opt of an endpoint is');
-  const address = endpoint.IPAMConfig?.IPv4Address ?? '';
-  if ((endpoint.IPAMConfig?.IPv6Address ?? '') !== '') throw notYet('--ip6 is', 'networks are IPv4 so far');
-  if ((endpoint.IPAMConfig?.LinkLocalIPs ?? []).length > 0) throw notYet('--link-local-ip is');
-  if (address !== '') {
-    if (!isIPv4(address)) throw invalid('address-invalid', `invalid IPv4 address: ${address}`);
-    if (network === 'bridge') throw invalid('address-on-default', 'user specified IP address is supported on user defined networks only');
+  const { IPv4Address: ipv4 = '', IPv6Address: ipv6 = '', LinkLocalIPs = [] } = endpoint.IPAMConfig ?? {};
+  if (LinkLocalIPs.length > 0) throw notYet('--link-local-ip is');
+  if (ipv4 !== '' && !isIPv4(ipv4)) throw invalid('address-invalid', `invalid IPv4 address: ${ipv4}`);
+  if (ipv6 !== '' && !isIPv6(ipv6)) throw invalid('address-invalid', `invalid IPv6 address: ${ipv6}`);
+  if (ipv4 + ipv6 !== '' && network === 'bridge') {
+    throw invalid('address-on-default', 'user specified IP address is supported on user defined networks only');
   }
   if (endpoint.Aliases.length > 0 && network === 'bridge') {
     throw invalid('alias-on-default', 'network-scoped aliases are only supported for user-defined networks');
@@ -50,8 +41,11 @@ export function endpointFor(network: string, endpoint: EndpointRequest | undefin
   return {
     network,
     aliases: [...new Set(endpoint.Aliases)],
-    ...(address === '' ? {} : { ipv4: address }),
+    ...(ipv4 === '' ? {} : { ipv4 }),
+    ...(ipv6 === '' ? {} : { ipv6 }),
     ...(endpoint.MacAddress === '' ? {} : { mac: checkedMac(endpoint.MacAddress) }),
+    ...(endpoint.Links.length === 0 || network === 'bridge' ? {} : { links: endpoint.Links.map(parseLink) }),
+    ...(endpoint.GwPriority === 0 ? {} : { gatewayPriority: endpoint.GwPriority }),
   };
 }
 

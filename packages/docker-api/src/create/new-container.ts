@@ -7,8 +7,10 @@ import { capabilitiesFor } from './capabilities.ts';
 import { healthFor } from './health.ts';
 import { limitsFor } from './limits.ts';
 import { jsonFileDefaults, logFor, type LogDefaults } from './logging.ts';
+import { linksFor } from './links.ts';
 import { mountsFor } from './mount-points.ts';
-import { dnsServers, extraHostsFor, modeNetwork, networksFor, portsFor } from './networks.ts';
+import { checkMode, modeNetwork } from './network-mode.ts';
+import { dnsServers, extraHostsFor, networksFor, portsFor } from './networks.ts';
 import { judgeOptions } from './option-table.ts';
 import { personalityOf } from './personality.ts';
 import { restartPolicy } from './restart.ts';
@@ -35,7 +37,9 @@ export function mapContainer(
   const process = mergeProcess(request, defaults);
   const { requests: ports, exposed } = portsFor(host, process.exposedPorts);
   const runtime = runtimeFor(host.Runtime, facts);
+  checkMode(request, host, engine);
   const networks = networksFor(request, host, minor);
+  const links = linksFor(host, engine);
   const first = networks[0]?.network;
 
   const volumes = Object.keys(defaults.Volumes ?? {});
@@ -75,6 +79,8 @@ export function mapContainer(
       dnsSearch: host.DnsSearch,
       dnsOptions: host.DnsOptions,
       ports: networks.length === 0 ? [] : ports,
+      exposedPorts: exposed,
+      ...(links.length === 0 ? {} : { links }),
       restart: restartPolicy(host.RestartPolicy, { autoRemove: host.AutoRemove }),
       ...(health.check === undefined ? {} : { health: health.check }),
       log: log.settings,

@@ -87,7 +87,8 @@ export const hostConfigTable: readonly HostRow[] = [
   acted('PublishAllPorts', '--publish-all, -P'),
   acted('AutoRemove', '--rm'),
   acted('Runtime', '--runtime', 'names a Berth runtime (`microvm`) instead of an OCI runtime'),
-  acted('NetworkMode', '--network', '`host` and `container:…` are refused: ' + ownMachine),
+  acted('NetworkMode', '--network', '`host` and `container:…` are refused, with the way to what is wanted: ' + ownMachine),
+  acted('Links', '--link', 'the variables are those of the start; an exec does not get them anew'),
   acted('Annotations', '--annotation', 'kept and shown'),
   acted('LogConfig', '--log-driver, --log-opt', 'json-file, local and none, with rotation; wrong options are refused at create rather than at start'),
   acted(
@@ -124,7 +125,6 @@ export const hostConfigTable: readonly HostRow[] = [
   impossible('Devices', '--device', noDevices),
   impossible('DeviceRequests', '--gpus', noDevices),
   impossible('DeviceCgroupRules', '--device-cgroup-rule', noDevices),
-  refused('Links', '--link', 'a legacy of Docker; join a network of your own, where names resolve'),
   impossible('PidMode', '--pid', "a virtual machine has processes of its own, and sees none of the host's or of other containers'"),
   impossible('UTSMode', '--uts', "a virtual machine has a host name of its own, and the host's is out of its reach"),
   impossible(

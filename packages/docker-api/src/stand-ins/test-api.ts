@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Builder, ImageBuilder } from '@berth/builder';
 import { openTestEngine, type TestEngine } from '@berth/engine/stand-ins';
 import { createDockerApi, type DockerApi } from '../index.ts';
 
@@ -18,6 +19,7 @@ export interface Answer {
 export interface TestApi extends AsyncDisposable {
   readonly t: TestEngine;
   readonly api: DockerApi;
+  readonly builder: Builder;
   readonly socketPath: string;
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** A raw connection whose sending side can be closed by itself. */
@@ -30,7 +32,8 @@ export async function openTestApi(): Promise<TestApi> {
   const directory = await mkdtemp(join(tmpdir(), 'bt-api-'));
   const t = await openTestEngine();
   const quiet = () => undefined;
-  const api = createDockerApi({ engine: t.engine, version: '0.0.1', log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
+  const builder = await ImageBuilder.open({ engine: t.engine, directory: join(directory, 'build') });
+  const api = createDockerApi({ engine: t.engine, builder, version: '0.0.1', log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
   const socketPath = join(directory, 'api.sock');
   await api.listen(socketPath);
   const call: TestApi['call'] = (method, path, body, headers = {}) =>
@@ -63,6 +66,7 @@ export async function openTestApi(): Promise<TestApi> {
   return {
     t,
     api,
+    builder,
     socketPath,
     call,
     connect: () => connect({ path: socketPath, allowHalfOpen: true }),

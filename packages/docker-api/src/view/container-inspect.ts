@@ -1,5 +1,5 @@
 import { portKey, rfc3339, parseContainerPorts } from '@berth/docker-wire';
-import type { ContainerState, ContainerView, EndpointView, Engine, HealthState } from '@berth/engine';
+import type { ContainerState, ContainerView, EndpointView, Engine, HealthState, Link } from '@berth/engine';
 import type { PortPublication } from '@berth/network';
 import { shortId } from '@berth/kit';
 import type { Personality } from '../create/personality.ts';
@@ -28,13 +28,23 @@ export function inspectView(view: ContainerView, engine: Engine, minor: number, 
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: view.execIds.length === 0 ? null : view.execIds,
-    HostConfig: personality.HostConfig,
+    HostConfig: { ...personality.HostConfig, Links: linksView(view, engine) },
     GraphDriver: { Data: {}, Name: 'overlayfs' },
     ...(size === undefined ? {} : { SizeRw: size.rw, SizeRootFs: size.rw + size.root }),
     Mounts: mountViews(view, engine),
     Config: { ...personality.Config, Hostname: definition.hostname },
     NetworkSettings: networkSettings(view, engine, minor),
   };
+}
+
+/** `/target:/container/alias`, of those that still exist. */
+function linksView({ definition }: ContainerView, engine: Engine): string[] | null {
+  const names = new Map((definition.links ?? []).length === 0 ? [] : engine.containers().map((view) => [view.definition.id, view.definition.name]));
+  const links = (definition.links ?? []).flatMap(({ container, alias }) => {
+    const target = names.get(container);
+    return target === undefined ? [] : [`/${target}:/${definition.name}/${alias}`];
+  });
+  return links.length === 0 ? null : links.sort();
 }
 
 function stateView(state: ContainerState): Record<string, unknown> {
@@ -108,6 +118,9 @@ export function endpointViews(view: ContainerView, engine: Engine, minor: number
       aliases: aliasesOf(endpoint.aliases, endpoint.networkName, view, minor),
       dnsNames: dnsNamesOf(endpoint.aliases, endpoint.networkName, view),
       ...(endpoint.requestedIpv4 === undefined ? {} : { requestedIpv4: endpoint.requestedIpv4 }),
+      ...(endpoint.requestedIpv6 === undefined ? {} : { requestedIpv6: endpoint.requestedIpv6 }),
+      links: endpoint.links,
+      gatewayPriority: endpoint.gatewayPriority,
       minor,
     });
   }
@@ -118,6 +131,9 @@ export function endpointViews(view: ContainerView, engine: Engine, minor: number
       aliases: aliasesOf(wish.aliases, wish.network, view, minor),
       dnsNames: dnsNamesOf(wish.aliases, wish.network, view),
       ...(wish.ipv4 === undefined ? {} : { requestedIpv4: wish.ipv4 }),
+      ...(wish.ipv6 === undefined ? {} : { requestedIpv6: wish.ipv6 }),
+      ...(wish.links === undefined ? {} : { links: wish.links }),
+      ...(wish.gatewayPriority === undefined ? {} : { gatewayPriority: wish.gatewayPriority }),
       minor,
     });
   }
@@ -139,23 +155,31 @@ function endpointView(from: {
   aliases: readonly string[];
   dnsNames: readonly string[];
   requestedIpv4?: string;
+  requestedIpv6?: string;
+  links?: readonly Link[];
+  gatewayPriority?: number;
   minor: number;
 }): Record<string, unknown> {
   const live = from.endpoint?.active === true ? from.endpoint : undefined;
+  const { requestedIpv4, requestedIpv6, links = [] } = from;
+  const wanted = {
+    ...(requestedIpv4 === undefined ? {} : { IPv4Address: requestedIpv4 }),
+    ...(requestedIpv6 === undefined ? {} : { IPv6Address: requestedIpv6 }),
+  };
   return {
-    IPAMConfig: from.requestedIpv4 === undefined ? null : { IPv4Address: from.requestedIpv4 },
-    Links: null,
+    IPAMConfig: Object.keys(wanted).length === 0 ? null : wanted,
+    Links: links.length === 0 ? null : links.map(({ container, alias }) => `${container}:${alias}`),
     Aliases: from.aliases.length === 0 ? null : from.aliases,
     ...(from.minor >= 44 ? { MacAddress: live?.mac ?? '' } : {}),
     ...(from.minor >= 44 ? { DriverOpts: null } : {}),
-    ...(from.minor >= 48 ? { GwPriority: 0 } : {}),
+    ...(from.minor >= 48 ? { GwPriority: from.gatewayPriority ?? 0 } : {}),
     NetworkID: live?.networkId ?? from.networkId,
     EndpointID: live?.endpointId ?? '',
     Gateway: live?.gateway ?? '',
     IPAddress: live?.ipv4.address ?? '',
     ...(from.minor < 44 ? { MacAddress: live?.mac ?? '' } : {}),
     IPPrefixLen: live?.ipv4.prefix ?? 0,
-    IPv6Gateway: '',
+    IPv6Gateway: live?.ipv6Gateway ?? '',
     GlobalIPv6Address: live?.ipv6?.address ?? '',
     GlobalIPv6PrefixLen: live?.ipv6?.prefix ?? 0,
     ...(from.minor < 44 ? { DriverOpts: null } : { DNSNames: from.dnsNames.length === 0 ? null : from.dnsNames }),

@@ -1,5 +1,5 @@
 import { rfc3339 } from '@berth/docker-wire';
-import type { Image } from '@berth/images';
+import type { Image, Images } from '@berth/images';
 
 /** One line of `docker images`. */
 export function imageSummary(image: Image, minor: number): Record<string, unknown> {
@@ -9,7 +9,7 @@ export function imageSummary(image: Image, minor: number): Record<string, unknow
     Created: Math.floor(image.createdAtMs / 1000),
     Id: image.id,
     Labels: image.configuration.config?.Labels ?? null,
-    ParentId: '',
+    ParentId: image.parentId,
     RepoDigests: image.digests.length === 0 && image.tags.length === 0 && dangling ? ['<none>@<none>'] : image.digests,
     RepoTags: image.tags.length === 0 && dangling ? ['<none>:<none>'] : image.tags,
     SharedSize: -1,
@@ -46,7 +46,7 @@ export function imageInspect(image: Image, minor: number): Record<string, unknow
     Id: image.id,
     RepoTags: image.tags,
     RepoDigests: image.digests,
-    ...(minor < 50 ? { Parent: '' } : {}),
+    ...(minor < 50 ? { Parent: image.parentId } : {}),
     Comment: configuration.comment ?? lastComment(image),
     Created: configuration.created ?? rfc3339(image.createdAtMs),
     ...(minor < 45 ? { Container: configuration.container ?? '' } : {}),
@@ -70,11 +70,13 @@ function lastComment(image: Image): string {
   return image.configuration.history?.at(-1)?.comment ?? '';
 }
 
-/** `docker history`: the newest step first; only it has an id, since images are not built here. */
-export function imageHistory(image: Image): Record<string, unknown>[] {
+/** `docker history`: the newest step first. The steps of a build that was made here have images, and so ids, of their own. */
+export function imageHistory(image: Image, images: Images): Record<string, unknown>[] {
+  const ancestors = new Map(images.list().map((one) => [one.id, one]));
   const sizes = image.layers.map((layer) => layer.sizeBytes);
   const steps = image.configuration.history ?? image.layers.map(() => ({}) as NonNullable<Image['configuration']['history']>[number]);
   let layer = 0;
+  let made: Image | undefined = image;
   return steps
     .map((step) => ({
       Id: '<missing>',
@@ -85,5 +87,10 @@ export function imageHistory(image: Image): Record<string, unknown>[] {
       Comment: step.comment ?? '',
     }))
     .reverse()
-    .map((step, index) => (index === 0 ? { ...step, Id: image.id, Tags: image.tags.length === 0 ? null : image.tags } : step));
+    .map((step) => {
+      if (made === undefined) return step;
+      const named = { ...step, Id: made.id, Tags: made.tags.length === 0 ? null : made.tags };
+      made = ancestors.get(made.parentId);
+      return named;
+    });
 }

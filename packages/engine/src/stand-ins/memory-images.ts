@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Fault } from '@berth/kit';
-import type { CommitOptions, Image, ImageConfiguration, Images, Registries } from '@berth/images';
+import type { CommitOptions, Image, ImageBuilds, ImageConfiguration, Images, Registries } from '@berth/images';
 import type { Rootfs } from '@berth/runtime';
 
 /** Images that are only names; leases are remembered, so that tests can see what is left. */
@@ -13,6 +13,13 @@ export class MemoryImages implements Images {
     logIn: refuse,
     search: refuse,
     describe: refuse,
+  };
+  readonly builds: ImageBuilds = {
+    cached: () => undefined,
+    step: refuse,
+    forget: async () => undefined,
+    tree: refuse,
+    archive: refuse,
   };
   readonly #images = new Map<string, Image>();
   readonly leases = new Map<string, string>();
@@ -36,6 +43,8 @@ export class MemoryImages implements Images {
       layers: [],
       createdAtMs: 0,
       lastTaggedAtMs: 0,
+      parentId: '',
+      hasChildren: false,
     };
     this.#images.set(id, image);
     return image;

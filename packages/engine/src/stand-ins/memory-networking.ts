@@ -1,5 +1,14 @@
 import { Fault, newId } from '@berth/kit';
-import type { AddressPool, EndpointDefinition, NetworkDefinition, Networking, PortPublication, PortRequest } from '@berth/network';
+import type {
+  AddressPool,
+  ContainerAddresses,
+  EndpointDefinition,
+  EndpointRequest,
+  NetworkDefinition,
+  Networking,
+  PortPublication,
+  PortRequest,
+} from '@berth/network';
 import type { NicSpec } from '@berth/runtime';
 
 /** Networking without effects: books of addresses, names and ports, which tests can look into. */
@@ -8,6 +17,7 @@ export class MemoryNetworking implements Networking {
   readonly announced = new Map<string, EndpointDefinition>();
   readonly published = new Map<string, PortPublication[]>();
   readonly created = new Set<string>();
+  readonly links = new Map<string, Readonly<Record<string, string>>>();
 
   plan(
     request: Omit<NetworkDefinition, 'bridge' | 'pools'> & { readonly pools: readonly Partial<AddressPool>[] },
@@ -33,7 +43,7 @@ export class MemoryNetworking implements Networking {
     this.created.delete(network.id);
   }
 
-  allocate(network: NetworkDefinition, request: { containerId: string; ipv4?: string; mac?: string; names: readonly string[] }): EndpointDefinition {
+  allocate(network: NetworkDefinition, request: EndpointRequest): EndpointDefinition {
     const pool = network.pools[0];
     const prefix = Number(pool?.subnet.split('/')[1] ?? 16);
     const base = (pool?.gateway ?? '10.0.0.1').split('.').slice(0, 2).join('.');
@@ -86,7 +96,7 @@ export class MemoryNetworking implements Networking {
 
   async publish(
     containerId: string,
-    _address: string,
+    _container: ContainerAddresses,
     requests: readonly PortRequest[],
     preferred: readonly PortPublication[] = [],
   ): Promise<PortPublication[]> {
@@ -112,6 +122,10 @@ export class MemoryNetworking implements Networking {
   }
 
   setUpstreams(): void {}
+
+  setLinks(endpoint: EndpointDefinition, links: Readonly<Record<string, string>>): void {
+    this.links.set(endpoint.endpointId, links);
+  }
 
   resolvConf(endpoint: EndpointDefinition | undefined, options: { dns: readonly string[]; search: readonly string[]; options: readonly string[] }): string {
     return `nameserver ${endpoint?.gateway ?? options.dns[0] ?? '127.0.0.1'}\n`;

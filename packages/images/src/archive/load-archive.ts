@@ -56,7 +56,7 @@ async function loadImage(found: ArchivedImage, references: readonly NamedReferen
     await layers.ensure(
       diffId,
       {
-        from: { file: file.path, ...(file.ingested === undefined ? {} : { ingested: file.ingested }) },
+        from: file.layer === undefined ? { file: file.path, offset: file.offset } : { written: file.layer },
         expected,
         progressed,
         ...(signal === undefined ? {} : { signal }),
@@ -66,9 +66,6 @@ async function loadImage(found: ArchivedImage, references: readonly NamedReferen
     progress(detail(file.sizeBytes));
   };
   await eachOf([...found.layers.entries()], LAYERS_AT_A_TIME, ([position, layer]) => store(position, layer));
-  const merge = layers.mergeOf(diffIds);
-  using _merge = layers.pin(merge === undefined ? [] : [merge]);
-  await layers.prepare(diffIds, workspace, signal);
 
   const renamed: { name: string; before: string }[] = [];
   rows.transaction(() => {

@@ -6,19 +6,19 @@ import { archiveInvalid, archiveTooLarge, tooManyEntries, withDiskFull } from '.
 import type { Limits } from '../limits.ts';
 import type { Workspace } from '../store/files.ts';
 import { TarReader } from '../tar/tar-reader.ts';
-import type { Ingested } from '../layer/ingest.ts';
-import { spoolTar } from '../layer/spool-tar.ts';
+import { TAR_OFFSET, type WrittenLayer, writeLayer } from '../layer/layer-file.ts';
 
 export interface SpooledFile {
   /**
-   * In the workspace, named by number: nothing of the archive's own names reaches the file system. A plain tar is kept as
-   * layers are, compressed; digest and size are those of what was given.
+   * In the workspace, named by number: nothing of the archive's own names reaches the file system.
    */
   readonly path: string;
+  /** Where in the file its bytes begin: a plain tar is kept as layers are. */
+  readonly offset: number;
   readonly sizeBytes: number;
   readonly digest: string;
-  /** What is known already of a tar that could be a layer. */
-  readonly ingested?: Ingested;
+  /** Of a plain tar that can be a layer. */
+  readonly layer?: WrittenLayer;
 }
 
 const MAX_LINKS = 10;
@@ -29,8 +29,6 @@ export class Spool {
   readonly #files = new Map<string, SpooledFile>();
   readonly #links = new Map<string, string>();
   readonly #limits: Limits;
-  /** Of all tars that have been looked into: what is known of them all at once is bounded as one layer is. */
-  #members = 0;
 
   private constructor(limits: Limits) {
     this.#limits = limits;
@@ -69,10 +67,7 @@ export class Spool {
   async #keep(body: AsyncIterable<Buffer>, path: string): Promise<SpooledFile> {
     const { head, whole } = await peek(body, HEAD_BYTES);
     if (!isTar(head)) return keepPlain(whole, path);
-    const left = this.#limits.layerEntries - this.#members;
-    const kept = await spoolTar(whole, path, { ...this.#limits, layerEntries: left }, 'keep');
-    this.#members += kept.ingested?.tree.members ?? 0;
-    return { ...kept, path };
+    return { ...(await writeLayer(whole, path, this.#limits, 'keep')), path, offset: TAR_OFFSET };
   }
 
   file(name: string): SpooledFile | undefined {
@@ -111,7 +106,7 @@ async function keepPlain(body: AsyncIterable<Buffer>, path: string): Promise<Spo
   } finally {
     await file.close();
   }
-  return { path, sizeBytes, digest: `sha256:${hash.digest('hex')}` };
+  return { path, offset: 0, sizeBytes, digest: `sha256:${hash.digest('hex')}` };
 }
 
 /** The mark every tar written since 1988 has in its first member's header. */

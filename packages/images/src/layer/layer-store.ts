@@ -1,32 +1,24 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { LayerFile } from '@berth/runtime';
-import { sha256 } from '../digest.ts';
 import { digestMismatch } from '../faults.ts';
 import type { Limits } from '../limits.ts';
-import { type Files, publish, sizeOf, syncFile, type Workspace } from '../store/files.ts';
+import { type Files, publish, syncFile, type Workspace } from '../store/files.ts';
 import type { LayerRow, Rows } from '../store/rows.ts';
-import { TarReader } from '../tar/tar-reader.ts';
 import { compressionOf, decompressed, peek } from './compression.ts';
-import { ingestLayer, type Ingested } from './ingest.ts';
-import { planLayer } from './layer-plan.ts';
-import { LayerTree } from './layer-tree.ts';
-import { layOver, settle } from './merge.ts';
-import { type SquashCompression, writeSquashfs } from './squash.ts';
-import { spoolTar } from './spool-tar.ts';
-
-/** Block devices a VM has room for; more layers than this are merged from below. */
-const MAX_LAYER_FILES = 20;
+import { tarIn, type WrittenLayer, writeLayer } from './layer-file.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 const PROGRESS_BYTES = 4 * 2 ** 20;
 
 /** Where a layer's bytes come from. */
 export interface LayerInput {
-  /**
-   * A finished file (moved away when it is kept as it is), what has been learnt of it already when it was written, or a
-   * stream.
-   */
-  readonly from: { readonly file: string; readonly ingested?: Ingested } | { readonly stream: AsyncIterable<Buffer> };
+  readonly from:
+    | { readonly stream: AsyncIterable<Buffer> }
+    /** A finished file, moved away when its bytes are to be kept; they begin at `offset`. */
+    | { readonly file: string; readonly offset?: number }
+    /** A layer's file that is whole already. */
+    | { readonly written: WrittenLayer };
   /** What the plain tar must hash to. */
   readonly expected?: { readonly diffId: string; readonly complaint: string };
   /** Told how many bytes of the input have been read, now and then. */
@@ -35,24 +27,22 @@ export interface LayerInput {
 }
 
 /**
- * Layers: their tars as they came, and the squashfs made of each. A layer that is there is whole: files are published
- * before the row is written, and what has a file but no row is swept at the next start.
+ * Layers: the squashfs of each, with its plain tar inside, and beside it the compressed tar it came as, if it did. A layer that is
+ * there is whole: files are published before the row is written, and what has a file but no row is swept at the next start.
  */
 export class LayerStore {
   readonly #files: Files;
   readonly #rows: Rows;
   readonly #limits: Limits;
-  readonly #compression: (tarBytes: number) => SquashCompression;
-  /** Layers and merges being published right now, so that two loads of one image make each of them once. */
+  /** Layers being published right now, so that two loads of one image make each of them once. */
   readonly #busy = new Map<string, Promise<unknown>>();
-  /** diff id or merge id → operations that count on it before any row does. */
+  /** diff id → operations that count on it before any row does. */
   readonly #pins = new Map<string, number>();
 
-  constructor(files: Files, rows: Rows, limits: Limits, compression: (tarBytes: number) => SquashCompression) {
+  constructor(files: Files, rows: Rows, limits: Limits) {
     this.#files = files;
     this.#rows = rows;
     this.#limits = limits;
-    this.#compression = compression;
   }
 
   /** Protects layers (there or yet to come) from collection until disposed. */
@@ -79,9 +69,8 @@ export class LayerStore {
   /** A finished file is kept while a row or an operation in flight speaks of it. */
   keeps(path: string, id: string): boolean {
     if (this.#pins.has(id)) return true;
-    if (path === this.#files.merged(id)) return this.#rows.hasMerged(id);
     const row = this.#rows.layer(id);
-    return row !== undefined && (path === this.#files.squash(id) || path === this.#files.blob(id, row.compression));
+    return row !== undefined && (path === this.#files.squash(id) || (row.compression !== 'none' && path === this.#files.blob(id, row.compression)));
   }
 
   /**
@@ -93,18 +82,18 @@ export class LayerStore {
       if (this.#rows.layer(diffId) !== undefined) return;
       const given = typeof input === 'function' ? await input() : input;
       const taken = await this.#take(given, workspace, diffId.slice(7, 19));
-      await this.#publish(taken, workspace, given.signal);
+      await this.#publish(taken);
     });
   }
 
   /** Takes in a layer from a stream, whatever it is. Gives its diff id, pinned until `pinned` is disposed. */
   async add(stream: AsyncIterable<Buffer>, workspace: Workspace, signal?: AbortSignal): Promise<{ diffId: string; pinned: Disposable }> {
-    const taken = await this.#take({ from: { stream } }, workspace, 'layer');
-    const { diffId } = taken.ingested;
+    const taken = await this.#take({ from: { stream }, ...(signal === undefined ? {} : { signal }) }, workspace, 'layer');
+    const { diffId } = taken.layer;
     const pinned = this.pin([diffId]);
     try {
       await this.#once(diffId, async () => {
-        if (this.#rows.layer(diffId) === undefined) await this.#publish(taken, workspace, signal);
+        if (this.#rows.layer(diffId) === undefined) await this.#publish(taken);
       });
     } catch (error) {
       pinned[Symbol.dispose]();
@@ -115,134 +104,64 @@ export class LayerStore {
 
   /** The plain tar of a layer. */
   tar(diffId: string): AsyncIterable<Buffer> {
-    const row = this.#row(diffId);
-    return decompressed(chunksOf(this.#files.blob(diffId, row.compression)), row.compression);
+    const { compression, tar_bytes: tarBytes } = this.#row(diffId);
+    if (compression === 'none') return tarIn(this.#files.squash(diffId), tarBytes);
+    return decompressed(chunksOf(this.#files.blob(diffId, compression)), compression);
   }
 
-  /** The tar of a layer as it is kept. */
-  kept(diffId: string): { readonly path: string; readonly compression: 'gzip' | 'zstd'; readonly sizeBytes: number } {
+  /** The tar of a layer as it came, when it came compressed. */
+  kept(diffId: string): { readonly path: string; readonly compression: 'gzip' | 'zstd'; readonly sizeBytes: number } | undefined {
     const { compression, blob_bytes: sizeBytes } = this.#row(diffId);
-    return { path: this.#files.blob(diffId, compression), compression, sizeBytes };
+    return compression === 'none' ? undefined : { path: this.#files.blob(diffId, compression), compression, sizeBytes };
   }
 
   tarBytes(diffId: string): number {
     return this.#row(diffId).tar_bytes;
   }
 
-  /** Squashfs files, lowest first, at most `MAX_LAYER_FILES`; `prepare` has been called for this chain. */
+  /** Squashfs files, lowest first. What lies below an opaque root is never seen, so it isn't given to anybody. */
   layerFiles(diffIds: readonly string[]): LayerFile[] {
-    const { merged, single } = this.#arrange(diffIds);
-    const files = single.map((diffId) => ({ path: this.#files.squash(diffId), diffId }));
-    return merged.length === 0 ? files : [{ path: this.#files.merged(mergeId(merged)), diffId: mergeId(merged) }, ...files];
-  }
-
-  /** The merge a chain of layers needs, if it needs one. */
-  mergeOf(diffIds: readonly string[]): string | undefined {
-    const { merged } = this.#arrange(diffIds);
-    return merged.length === 0 ? undefined : mergeId(merged);
-  }
-
-  /** Makes the merged squashfs of the lowest layers when there are too many. The layers are pinned by the caller. */
-  async prepare(diffIds: readonly string[], workspace: Workspace, signal?: AbortSignal): Promise<void> {
-    const { merged } = this.#arrange(diffIds);
-    if (merged.length === 0) return;
-    const id = mergeId(merged);
-    await this.#once(id, async () => {
-      if (this.#rows.hasMerged(id)) return;
-      const whole = new LayerTree().root;
-      let tarBytes = 0;
-      for (const [position, diffId] of merged.entries()) {
-        const tree = await this.#treeOf(diffId, position);
-        if (position === 0) settle(tree.root);
-        layOver(whole, tree.root);
-        tarBytes += this.tarBytes(diffId);
-      }
-      const made = workspace.path(`merged-${id.slice(7, 19)}`);
-      const plan = planLayer(whole, merged.length);
-      const squashBytes = await writeSquashfs(made, plan, (layer) => this.tar(merged[layer] as string), {
-        compression: this.#compression(tarBytes),
-        ...(signal === undefined ? {} : { signal }),
-      });
-      await publish(made, this.#files.merged(id));
-      this.#rows.transaction(() => this.#rows.putMerged(id, squashBytes));
-    });
-  }
-
-  async #treeOf(diffId: string, position: number): Promise<LayerTree> {
-    const tree = new LayerTree(position);
-    const reader = new TarReader(this.tar(diffId));
-    try {
-      for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) tree.add(entry);
-    } finally {
-      await reader.close();
-    }
-    return tree;
-  }
-
-  /** What lies below an opaque root is never seen, so it isn't given to anybody. */
-  #arrange(diffIds: readonly string[]): { merged: readonly string[]; single: readonly string[] } {
     const lowest = diffIds.findLastIndex((diffId) => this.#row(diffId).opaque === 1);
-    const seen = lowest < 0 ? diffIds : diffIds.slice(lowest);
-    if (seen.length <= MAX_LAYER_FILES) return { merged: [], single: seen };
-    const split = seen.length - (MAX_LAYER_FILES - 1);
-    return { merged: seen.slice(0, split), single: seen.slice(split) };
+    return diffIds.slice(Math.max(0, lowest)).map((diffId) => ({ path: this.#files.squash(diffId), diffId }));
   }
 
   async #take(input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
-    const taken = await ('file' in input.from
-      ? this.#takeFile(input.from, input, workspace, label)
-      : this.#takeStream(input.from.stream, input, workspace, label));
-    const { diffId } = taken.ingested;
+    const taken = await this.#read(input, workspace.path(`${label}.squashfs`));
+    const { diffId } = taken.layer;
     if (input.expected !== undefined && input.expected.diffId !== diffId) throw digestMismatch(input.expected.complaint, input.expected.diffId, diffId);
     return taken;
   }
 
-  /** Compressed in a way that can be kept, a file needs no copy. */
-  async #takeFile(from: { file: string; ingested?: Ingested }, input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
-    if (from.ingested !== undefined) return { ingested: from.ingested, file: from.file, compression: 'zstd' };
-    const { head, whole } = await peek(counted(chunksOf(from.file), input.progressed), 6);
+  /** Compressed in a way that can be kept, a file is kept as it is. */
+  async #read({ from, progressed, signal }: LayerInput, path: string): Promise<Taken> {
+    if ('written' in from) return { layer: from.written };
+    const source = 'file' in from ? chunksOf(from.file, from.offset) : from.stream;
+    const { head, whole } = await peek(counted(source, progressed), 6);
     const compression = compressionOf(head);
-    if (compression !== 'gzip' && compression !== 'zstd') return this.#takeStream(whole, input, workspace, label);
-    return { ingested: await ingestLayer(abortable(decompressed(whole, compression), input.signal), this.#limits), file: from.file, compression };
+    const { layer } = await writeLayer(abortable(decompressed(whole, compression), signal), path, this.#limits, 'refuse');
+    if (layer === undefined) throw new Error('a tar that is no layer was not refused');
+    const kept = 'file' in from && (from.offset ?? 0) === 0 && (compression === 'gzip' || compression === 'zstd');
+    return kept ? { layer, blob: { file: from.file, compression } } : { layer };
   }
 
-  async #takeStream(stream: AsyncIterable<Buffer>, input: LayerInput, workspace: Workspace, label: string): Promise<Taken> {
-    const { head, whole } = await peek('file' in input.from ? stream : counted(stream, input.progressed), 6);
-    const file = workspace.path(`${label}.tar.zst`);
-    const { ingested } = await spoolTar(abortable(decompressed(whole, compressionOf(head)), input.signal), file, this.#limits, 'refuse');
-    if (ingested === undefined) throw new Error('a tar that is no layer was not refused');
-    return { ingested, file, compression: 'zstd' };
-  }
-
-  async #publish({ ingested, file, compression }: Taken, workspace: Workspace, signal?: AbortSignal): Promise<void> {
-    const { diffId, tarBytes, tree } = ingested;
-    const plan = planLayer(tree.root, 1);
-    const made = workspace.path(`${diffId.slice(7, 19)}.squashfs`);
-    const stop = new AbortController();
-    const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const source = () => decompressed(chunksOf(file), compression);
-    const both = [writeSquashfs(made, plan, source, { compression: this.#compression(tarBytes), signal: either }), syncFile(file)] as const;
-    try {
-      await Promise.all(both);
-    } catch (error) {
-      // The other one still works in the workspace: it has to end before that goes.
-      stop.abort();
-      await Promise.allSettled(both);
-      throw error;
+  async #publish({ layer, blob }: Taken): Promise<void> {
+    const { diffId } = layer;
+    let blobBytes = 0;
+    if (blob !== undefined) {
+      await syncFile(blob.file);
+      blobBytes = (await stat(blob.file)).size;
+      await publish(blob.file, this.#files.blob(diffId, blob.compression));
     }
-    const squashBytes = await both[0];
-    const blobBytes = await sizeOf(file);
-    await publish(file, this.#files.blob(diffId, compression));
-    await publish(made, this.#files.squash(diffId));
+    await publish(layer.path, this.#files.squash(diffId));
     this.#rows.transaction(() =>
       this.#rows.putLayer({
         diff_id: diffId,
-        compression,
+        compression: blob?.compression ?? 'none',
         blob_bytes: blobBytes,
-        tar_bytes: tarBytes,
-        content_bytes: plan.contentBytes,
-        squash_bytes: squashBytes,
-        opaque: plan.opaque ? 1 : 0,
+        tar_bytes: layer.tarBytes,
+        content_bytes: layer.contentBytes,
+        squash_bytes: layer.fileBytes,
+        opaque: layer.opaque ? 1 : 0,
       }),
     );
   }
@@ -267,18 +186,13 @@ export class LayerStore {
 }
 
 interface Taken {
-  readonly ingested: Ingested;
-  /** The tar as it is kept, on the store's file system. */
-  readonly file: string;
-  readonly compression: 'gzip' | 'zstd';
+  readonly layer: WrittenLayer;
+  /** What it came as, on the store's file system. */
+  readonly blob?: { readonly file: string; readonly compression: 'gzip' | 'zstd' };
 }
 
-function mergeId(diffIds: readonly string[]): string {
-  return sha256(`merged\n${diffIds.join('\n')}`);
-}
-
-function chunksOf(file: string): AsyncIterable<Buffer> {
-  return createReadStream(file, { highWaterMark: CHUNK_BYTES });
+function chunksOf(file: string, start = 0): AsyncIterable<Buffer> {
+  return createReadStream(file, { start, highWaterMark: CHUNK_BYTES });
 }
 
 /** About every 4 MiB: enough for a bar that moves. */

@@ -1,16 +1,25 @@
 import { tarInvalid } from '../faults.ts';
-import type { TarEntry } from '../tar/tar-entry.ts';
+import type { StoredBody } from '../tar/tar-reader.ts';
+import type { TarEntry, TarKind } from '../tar/tar-entry.ts';
 import { checkEntry } from './check-entry.ts';
 import { entryPath, whiteoutOf } from './entry-path.ts';
 
-/** A file, symlink or device: where its member is. Hard links share one. */
+/** A file, symlink or device: what it is, and where in the tar its content stands. Hard links share one. */
 export interface Inode {
-  /** Which of the merged layers, counted from the lowest; 0 for a single one. */
-  readonly layer: number;
-  /** Position of the member in its tar. */
-  readonly index: number;
-  readonly symlinkTarget?: string;
+  readonly kind: Exclude<TarKind, 'directory' | 'hardlink'>;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: number;
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+  readonly xattrs: ReadonlyMap<string, string>;
+  readonly symlinkTarget: string | undefined;
   readonly contentBytes: number;
+  readonly body: StoredBody;
+  /** Which of the layers of an image, lowest first, and which of its members. */
+  readonly layer: number;
+  readonly index: number;
 }
 
 export interface DirectoryNode {
@@ -43,23 +52,18 @@ const MAX_OWNERS = 65_000;
  */
 export class LayerTree {
   readonly root: DirectoryNode = directory();
-  readonly #layer: number;
   readonly #owners = new Set<number>();
-  #index = 0;
+  readonly #layer: number;
+  #members = 0;
 
   constructor(layer = 0) {
     this.#layer = layer;
   }
 
-  /** Members taken so far. */
-  get members(): number {
-    return this.#index;
-  }
-
-  /** Takes the next member of the tar. Members must come in their order, all of them. */
-  add(entry: TarEntry): void {
-    const index = this.#index++;
+  /** Takes the next member of the tar, whose content is at `body`. Members must come in their order, all of them. */
+  add(entry: TarEntry, body: StoredBody): void {
     checkEntry(entry);
+    const index = this.#members++;
     this.#owners.add(entry.uid).add(entry.gid);
     if (this.#owners.size > MAX_OWNERS) throw tarInvalid(`a layer can't have more than ${MAX_OWNERS} owners`);
     const names = entryPath(entry.path);
@@ -73,10 +77,10 @@ export class LayerTree {
     const whiteout = whiteoutOf(name);
     if (whiteout?.kind === 'opaque') parent.opaque = true;
     else if (whiteout?.kind === 'hides') this.#hide(parent, whiteout.name);
-    else this.#put(parent, name, entry, index);
+    else this.#put(parent, name, entry, { body, layer: this.#layer, index });
   }
 
-  #put(parent: DirectoryNode, name: string, entry: TarEntry, index: number): void {
+  #put(parent: DirectoryNode, name: string, entry: TarEntry, place: Pick<Inode, 'body' | 'layer' | 'index'>): void {
     const present = parent.children.get(name);
     if (entry.kind === 'directory') {
       if (present?.kind === 'directory') {
@@ -89,16 +93,16 @@ export class LayerTree {
       parent.children.set(name, made);
       return;
     }
-    if (entry.kind === 'hardlink') {
+    const { kind, mode, uid, gid, mtime, deviceMajor, deviceMinor, xattrs, linkPath, sizeBytes } = entry;
+    if (kind === 'hardlink') {
       const target = this.#fileAt(entryPath(entry.linkPath));
       if (target === undefined) throw tarInvalid(`hard link ${JSON.stringify(entry.path)} has no target ${JSON.stringify(entry.linkPath)}`);
       parent.children.set(name, { kind: 'file', inode: target.inode });
       return;
     }
-    const inode: Inode =
-      entry.kind === 'symlink'
-        ? { layer: this.#layer, index, symlinkTarget: entry.linkPath, contentBytes: entry.linkPath.length }
-        : { layer: this.#layer, index, contentBytes: entry.sizeBytes };
+    const symlinkTarget = kind === 'symlink' ? linkPath : undefined;
+    const contentBytes = symlinkTarget?.length ?? sizeBytes;
+    const inode: Inode = { kind, mode, uid, gid, mtime, deviceMajor, deviceMinor, xattrs, symlinkTarget, contentBytes, ...place };
     parent.children.set(name, { kind: 'file', inode });
   }
 

@@ -2,7 +2,7 @@ import type { DirectoryNode, LayerNode } from './layer-tree.ts';
 
 /**
  * Lays the tree of a layer over those below it, in place, honouring whiteouts and opaque directories as overlayfs would.
- * `lower` must be a merged tree already (the lowest layer, passed through `settle`, or an earlier result).
+ * `lower` must be a merged tree already: an empty one, or an earlier result.
  */
 export function layOver(lower: DirectoryNode, upper: DirectoryNode): void {
   // An implied directory says nothing about owner and mode: what is known from below stays.
@@ -17,7 +17,7 @@ export function layOver(lower: DirectoryNode, upper: DirectoryNode): void {
 }
 
 /** Drops marks that concern layers below, for there are none. */
-export function settle(root: DirectoryNode): void {
+function settle(root: DirectoryNode): void {
   root.opaque = false;
   for (const [name, node] of root.children) {
     if (node.kind === 'whiteout') root.children.delete(name);

@@ -25,16 +25,18 @@ const GZIP_LEVEL = 4;
 export async function pushable({ layers, remembered }: RegistryContext, diffId: string): Promise<Pushable> {
   const kept = layers.kept(diffId);
   const blobs = remembered.layerBlobs(diffId);
-  const open = () => createReadStream(kept.path, { highWaterMark: CHUNK_BYTES });
-  const asKept = blobs.find(({ size_bytes: size, media_type: type }) => size === kept.sizeBytes && type.endsWith('zstd') === (kept.compression === 'zstd'));
-  if (asKept !== undefined && (kept.compression === 'gzip' || asKept.media_type === OCI_ZSTD_LAYER)) {
-    const mediaType = kept.compression === 'gzip' ? DOCKER_LAYER : OCI_ZSTD_LAYER;
-    return { mediaType, known: { digest: asKept.digest, sizeBytes: kept.sizeBytes }, open };
-  }
-  if (kept.compression === 'gzip') {
-    const hash = createHash('sha256');
-    for await (const chunk of open()) hash.update(chunk as Buffer);
-    return { mediaType: DOCKER_LAYER, known: { digest: `sha256:${hash.digest('hex')}`, sizeBytes: kept.sizeBytes }, open };
+  if (kept !== undefined) {
+    const open = () => createReadStream(kept.path, { highWaterMark: CHUNK_BYTES });
+    const asKept = blobs.find(({ size_bytes: size, media_type: type }) => size === kept.sizeBytes && type.endsWith('zstd') === (kept.compression === 'zstd'));
+    if (asKept !== undefined && (kept.compression === 'gzip' || asKept.media_type === OCI_ZSTD_LAYER)) {
+      const mediaType = kept.compression === 'gzip' ? DOCKER_LAYER : OCI_ZSTD_LAYER;
+      return { mediaType, known: { digest: asKept.digest, sizeBytes: kept.sizeBytes }, open };
+    }
+    if (kept.compression === 'gzip') {
+      const hash = createHash('sha256');
+      for await (const chunk of open()) hash.update(chunk as Buffer);
+      return { mediaType: DOCKER_LAYER, known: { digest: `sha256:${hash.digest('hex')}`, sizeBytes: kept.sizeBytes }, open };
+    }
   }
   const sent = blobs.find(({ media_type: type }) => type === DOCKER_LAYER);
   const compressed = () => {

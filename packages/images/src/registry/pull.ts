@@ -73,9 +73,6 @@ async function pullOne(
   using _pinned = layers.pin(diffIds);
   await using workspace = await files.workspace();
   if (rows.image(remote.id) === undefined) await fetchLayers(context, repository, remote, workspace, progress, signal);
-  const merge = layers.mergeOf(diffIds);
-  using _merge = layers.pin(merge === undefined ? [] : [merge]);
-  await layers.prepare(diffIds, workspace, signal);
 
   progress({ status: `Digest: ${top.digest}` });
   const isNew = commit(context, named, remote, top);

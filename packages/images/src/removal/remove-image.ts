@@ -23,7 +23,7 @@ interface Named {
  * Docker's rules for `rmi` (moby daemon/images/image_delete.go), on rows alone: which names go, when the image goes, and
  * in which words it refuses. Runs inside one transaction. Gives the removals in order.
  */
-export function removeImage(rows: Rows, image: Image, given: string, options: { force: boolean; users: readonly ImageUser[] }): Removal[] {
+export function removeImage(rows: Rows, image: Image, given: string, options: { force: boolean; prune: boolean; users: readonly ImageUser[] }): Removal[] {
   const removals: Removal[] = [];
   const users = options.users.filter((user) => user.imageId === image.id);
   const byId = image.id.startsWith(given) || image.id.slice(7).startsWith(given);
@@ -49,12 +49,21 @@ export function removeImage(rows: Rows, image: Image, given: string, options: { 
     }
     if (references(rows, image.id).length > 0) return removals;
     // The name has gone: that a container still uses the image is no error any more.
-    if (users.some((one) => one.running) || (!options.force && users.length > 0)) return removals;
+    if (users.some((one) => one.running) || (!options.force && users.length > 0) || rows.hasChildren(image.id)) return removals;
   }
   checkConflict(rows, image.id, users, { soft: !options.force, names: true });
   for (const named of references(rows, image.id)) untag(rows, named, removals);
   dropImage(rows, image, removals);
+  if (options.prune) dropAncestors(rows, image, removals, new Set(options.users.map((user) => user.imageId)));
   return removals;
+}
+
+/** The steps of a build go with the last image they led to, as far as they have no name and no container. */
+export function dropAncestors(rows: Rows, image: Image, removals: Removal[], used: ReadonlySet<string>): void {
+  for (let parent = rows.image(image.parentId); parent !== undefined; parent = rows.image(parent.parentId)) {
+    if (used.has(parent.id) || rows.hasChildren(parent.id) || references(rows, parent.id).length > 0) return;
+    dropImage(rows, parent, removals);
+  }
 }
 
 /** Deletes the image's row and its layers' rows, as far as nothing else needs them. */
@@ -73,6 +82,7 @@ export function dropImage(rows: Rows, image: Image, removals: Removal[]): void {
 
 function checkConflict(rows: Rows, imageId: string, users: readonly ImageUser[], mask: { soft: boolean; names: boolean }): void {
   const refuse = (how: string, why: string) => imageInUse(`conflict: unable to delete ${shortId(imageId)} (${how}) - ${why}`);
+  if (rows.hasChildren(imageId)) throw refuse('cannot be forced', 'image has dependent child images');
   const running = users.find((user) => user.running);
   if (running !== undefined) throw refuse('cannot be forced', `image is being used by running container ${shortId(running.containerId)}`);
   if (!mask.soft) return;

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS image_layers (
 CREATE INDEX IF NOT EXISTS image_layers_by_layer ON image_layers(diff_id);
 CREATE TABLE IF NOT EXISTS layers (
   diff_id TEXT PRIMARY KEY,
-  -- Of the kept tar: gzip or zstd.
+  -- Of the tar kept beside the squashfs, gzip or zstd; or none: it is in the squashfs.
   compression TEXT NOT NULL,
   blob_bytes INTEGER NOT NULL,
   tar_bytes INTEGER NOT NULL,
@@ -27,10 +27,7 @@ CREATE TABLE IF NOT EXISTS layers (
   -- The root hides all below it.
   opaque INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS merged (
-  id TEXT PRIMARY KEY,
-  squash_bytes INTEGER NOT NULL
-) STRICT;
+DROP TABLE IF EXISTS merged;
 CREATE TABLE IF NOT EXISTS tags (
   name TEXT NOT NULL,
   tag TEXT NOT NULL,
@@ -69,6 +66,14 @@ CREATE TABLE IF NOT EXISTS layer_blobs (
   repository TEXT NOT NULL,
   PRIMARY KEY (diff_id, digest, repository)
 ) STRICT;
+-- What a build made an image of, and by what: its cache.
+CREATE TABLE IF NOT EXISTS builds (
+  image_id TEXT PRIMARY KEY REFERENCES images(id) ON DELETE CASCADE,
+  -- '' when it began from nothing. The parent may be gone.
+  parent_id TEXT NOT NULL,
+  key TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS builds_by_step ON builds(parent_id, key);
 -- Finished layers of a pull that has not come to its end: kept until then, so that it can be repeated.
 CREATE TABLE IF NOT EXISTS held_layers (
   diff_id TEXT PRIMARY KEY REFERENCES layers(diff_id) ON DELETE CASCADE,

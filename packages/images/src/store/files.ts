@@ -1,5 +1,5 @@
 import { statSync, unlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf } from '../digest.ts';
 import { withDiskFull } from '../faults.ts';
@@ -16,17 +16,14 @@ export class Files {
     return join(this.directory, 'images.db');
   }
 
-  /** The kept tar of a layer, compressed. */
+  /** The tar of a layer as it came, compressed. */
   blob(diffId: string, compression: 'gzip' | 'zstd'): string {
     return join(this.directory, 'layers', `${hexOf(diffId)}.tar.${compression === 'gzip' ? 'gz' : 'zst'}`);
   }
 
+  /** What machines mount. */
   squash(diffId: string): string {
     return join(this.directory, 'squashfs', `${hexOf(diffId)}.squashfs`);
-  }
-
-  merged(id: string): string {
-    return join(this.directory, 'merged', `${hexOf(id)}.squashfs`);
   }
 
   /** Blobs on their way in from registries; they outlive the process that fetches them. */
@@ -35,7 +32,9 @@ export class Files {
   }
 
   async prepare(): Promise<void> {
-    for (const name of ['', 'layers', 'squashfs', 'merged', 'incoming']) await mkdir(join(this.directory, name), { recursive: true, mode: 0o700 });
+    for (const name of ['', 'layers', 'squashfs', 'incoming']) await mkdir(join(this.directory, name), { recursive: true, mode: 0o700 });
+    // What earlier versions made of the lowest layers when there were many.
+    await rm(join(this.directory, 'merged'), { recursive: true, force: true });
   }
 
   /** A directory for one operation's unfinished files, on the same file system as the finished ones; gone when disposed. */
@@ -56,7 +55,7 @@ export class Files {
    */
   async removeUnknown(keeps: (path: string, id: string) => boolean): Promise<number> {
     let freedBytes = 0;
-    for (const folder of ['layers', 'squashfs', 'merged']) {
+    for (const folder of ['layers', 'squashfs']) {
       for (const name of await readdir(join(this.directory, folder))) {
         const path = join(this.directory, folder, name);
         if (keeps(path, `sha256:${name.slice(0, 64)}`)) continue;
@@ -105,8 +104,9 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-export async function sizeOf(path: string): Promise<number> {
-  return (await stat(path)).size;
+/** A write may take less than it was given. */
+export async function writeAll(file: FileHandle, data: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < data.length; ) done += (await file.write(data, done, data.length - done, at + done)).bytesWritten;
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -4,7 +4,8 @@ import { familiarName } from '../reference.ts';
 
 export interface LayerRow {
   readonly diff_id: string;
-  readonly compression: 'gzip' | 'zstd';
+  /** How its tar is kept beside the squashfs; `none`: in it. */
+  readonly compression: 'none' | 'gzip' | 'zstd';
   readonly blob_bytes: number;
   readonly tar_bytes: number;
   readonly content_bytes: number;
@@ -209,22 +210,6 @@ export class Rows {
     return [...chains.values()];
   }
 
-  merged(): { id: string; squash_bytes: number }[] {
-    return this.#all('SELECT * FROM merged');
-  }
-
-  hasMerged(id: string): boolean {
-    return this.#one('SELECT 1 FROM merged WHERE id = ?', id) !== undefined;
-  }
-
-  putMerged(id: string, squashBytes: number): void {
-    this.#run('INSERT INTO merged (id, squash_bytes) VALUES (?, ?)', id, squashBytes);
-  }
-
-  deleteMerged(id: string): void {
-    this.#run('DELETE FROM merged WHERE id = ?', id);
-  }
-
   putLease(owner: string, imageId: string): void {
     this.#run('INSERT INTO leases (owner, image_id) VALUES (?, ?) ON CONFLICT DO NOTHING', owner, imageId);
   }
@@ -239,6 +224,43 @@ export class Rows {
 
   isLeased(imageId: string): boolean {
     return this.#one('SELECT 1 FROM leases WHERE image_id = ?', imageId) !== undefined;
+  }
+
+  /** Of leases whose owners' names begin so: nobody of that kind outlives the process. */
+  deleteLeasesBeginning(prefix: string): void {
+    this.#run('DELETE FROM leases WHERE substr(owner, 1, ?) = ?', prefix.length, prefix);
+  }
+
+  putBuild(imageId: string, parentId: string, key: string): void {
+    this.#run('INSERT INTO builds (image_id, parent_id, key) VALUES (?, ?, ?) ON CONFLICT (image_id) DO NOTHING', imageId, parentId, key);
+  }
+
+  buildKey(imageId: string): string | undefined {
+    return this.#one<{ key: string }>('SELECT key FROM builds WHERE image_id = ?', imageId)?.key;
+  }
+
+  /** Of images whose step's key begins so: they are removed, and go when nothing holds them. */
+  markBuildsRemoved(prefix: string): void {
+    this.#run('UPDATE images SET removed = 1 WHERE id IN (SELECT image_id FROM builds WHERE substr(key, 1, ?) = ?)', prefix.length, prefix);
+  }
+
+  /** The latest that is not removed. */
+  builtImage(parentId: string, key: string): string | undefined {
+    return this.#one<{ id: string }>(
+      'SELECT id FROM builds JOIN images ON images.id = builds.image_id WHERE parent_id = ? AND key = ? AND removed = 0 ORDER BY builds.rowid DESC LIMIT 1',
+      parentId,
+      key,
+    )?.id;
+  }
+
+  /** What it was made of: '' when that was nothing, is gone, or isn't known. */
+  parent(imageId: string): string {
+    const sql = 'SELECT parent_id FROM builds JOIN images ON images.id = builds.parent_id WHERE image_id = ? AND removed = 0';
+    return this.#one<{ parent_id: string }>(sql, imageId)?.parent_id ?? '';
+  }
+
+  hasChildren(imageId: string): boolean {
+    return this.#one('SELECT 1 FROM builds JOIN images ON images.id = builds.image_id WHERE parent_id = ? AND removed = 0', imageId) !== undefined;
   }
 
   fact(key: string): string | undefined {
@@ -265,6 +287,8 @@ export class Rows {
       layers,
       createdAtMs: Number.isNaN(createdAtMs) ? 0 : createdAtMs,
       lastTaggedAtMs: row.last_tagged_at_ms,
+      parentId: this.parent(row.id),
+      hasChildren: this.hasChildren(row.id),
     };
   }
 

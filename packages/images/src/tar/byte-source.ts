@@ -3,9 +3,16 @@ export class ByteSource {
   readonly #chunks: AsyncIterator<Buffer>;
   #current: Buffer = Buffer.alloc(0);
   #at = 0;
+  /** Bytes of the stream before `#current`. */
+  #before = 0;
 
   constructor(source: AsyncIterable<Buffer>) {
     this.#chunks = source[Symbol.asyncIterator]();
+  }
+
+  /** Bytes given so far. */
+  get position(): number {
+    return this.#before + this.#at;
   }
 
   /** Up to `limit` bytes, at least one; undefined at the end. Never copies. */
@@ -45,6 +52,7 @@ export class ByteSource {
       const next = await this.#chunks.next();
       if (next.done === true) return false;
       if (next.value.length === 0) continue;
+      this.#before += this.#current.length;
       this.#current = next.value;
       this.#at = 0;
       return true;

@@ -22,6 +22,12 @@ const KINDS: Readonly<Record<string, TarKind>> = {
   '6': 'fifo',
 };
 
+/** Where a member's content stands in the tar: at an offset, as a whole or, of a sparse file, the pieces one after the other. */
+export interface StoredBody {
+  readonly offset: number;
+  readonly pieces?: readonly SparsePiece[];
+}
+
 /**
  * Reads a tar stream member by member: v7, ustar, PAX and GNU (long names, base-256 numbers, all sparse formats, which are
  * expanded). Call `next`, then optionally `body`; the rest of a body nobody read is skipped. Strict about what it takes: a
@@ -64,6 +70,12 @@ export class TarReader {
       else if (type === 'K') longLink = untilNul(await this.#special(sizeBytes));
       else return this.#member(block, type, sizeBytes, merge(this.#globals, records), longName, longLink);
     }
+  }
+
+  /** Where the content of the current member begins; to be asked before it is read. */
+  get stored(): StoredBody {
+    const offset = this.#source.position;
+    return this.#sparse === undefined ? { offset } : { offset, pieces: this.#sparse.pieces };
   }
 
   /** The content of the current member, once. Pieces are views on the input: use them before asking for the next. */

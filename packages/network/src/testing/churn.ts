@@ -13,7 +13,7 @@ await Promise.all(
       await networking.create(network);
       const endpoint = networking.allocate(network, { containerId: network.id, names: ['a'] });
       networking.announce(endpoint);
-      await networking.publish(network.id, endpoint.ipv4.address, [
+      await networking.publish(network.id, { ipv4: endpoint.ipv4.address }, [
         { protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 7000 + index, hostPortLast: 7000 + index },
       ]);
       await networking.unpublish(network.id);

@@ -77,7 +77,7 @@ export class Fixture implements AsyncDisposable {
   async publish(endpoint: EndpointDefinition, ...requests: Partial<PortRequest>[]): Promise<number[]> {
     const publications = await this.networking.publish(
       endpoint.containerId,
-      endpoint.ipv4.address,
+      { ipv4: endpoint.ipv4.address, ...(endpoint.ipv6 === undefined ? {} : { ipv6: endpoint.ipv6.address }) },
       requests.map((request) => ({ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0, ...request })),
     );
     return publications.map((publication) => publication.hostPort);

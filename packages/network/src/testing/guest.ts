@@ -30,7 +30,9 @@ export class Guest implements AsyncDisposable {
       input: [
         `addr add ${nic.ipv4.address}/${nic.ipv4.prefix} dev ${nic.name}`,
         `link set ${nic.name} up`,
+        ...(nic.ipv6 === undefined ? [] : [`addr add ${nic.ipv6.address}/${nic.ipv6.prefix} dev ${nic.name} nodad`]),
         ...(nic.gateway === undefined ? [] : [`route add default via ${nic.gateway}`]),
+        ...(nic.ipv6Gateway === undefined ? [] : [`route add default via ${nic.ipv6Gateway}`]),
         '',
       ].join('\n'),
     });
@@ -54,8 +56,8 @@ export class Guest implements AsyncDisposable {
   }
 
   /** Answers every connection or datagram with this text and the asker's address. Resolves when it listens. */
-  async serve(protocol: 'tcp' | 'udp', port: number, text: string): Promise<void> {
-    await serve(this.namespace, protocol, port, text);
+  async serve(protocol: 'tcp' | 'udp', port: number, text: string, host?: string): Promise<void> {
+    await serve(this.namespace, protocol, port, text, host);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -88,8 +90,8 @@ export async function ask(
   return exitCode === 0 ? stdout.trim() : stderr.trim();
 }
 
-export async function serve(namespace: NetworkNamespace, protocol: 'tcp' | 'udp', port: number, text: string): Promise<void> {
-  const child = namespace.start(process.execPath, [peer, 'serve', protocol, String(port), text]);
+export async function serve(namespace: NetworkNamespace, protocol: 'tcp' | 'udp', port: number, text: string, host = '0.0.0.0'): Promise<void> {
+  const child = namespace.start(process.execPath, [peer, 'serve', protocol, String(port), text, host]);
   await new Promise<void>((resolve, reject) => {
     child.stdout?.once('data', () => resolve());
     child.once('close', () => reject(new Error('the server ended')));

@@ -57,7 +57,9 @@ for (let index = 0; index < 100; index++) {
       open.nic(first, endpoint, 'eth0', true);
     }),
   );
-  publishing.push(await timed(() => open.publish(id, address, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }])));
+  publishing.push(
+    await timed(() => open.publish(id, { ipv4: address }, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }])),
+  );
   if (index % 2 === 0) unpublishing.push(await timed(() => open.unpublish(id)));
 }
 report('allocate, announce, nic (no port)', joining);
@@ -67,7 +69,7 @@ const ids = Array.from({ length: 100 }, () => newId());
 const parallel = await timed(() =>
   Promise.all(
     ids.map((id, index) =>
-      open.publish(id, `10.100.1.${index + 1}`, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }]),
+      open.publish(id, { ipv4: `10.100.1.${index + 1}` }, [{ protocol: 'tcp', containerPort: 80, hostAddress: '', hostPortFirst: 0, hostPortLast: 0 }]),
     ),
   ),
 );

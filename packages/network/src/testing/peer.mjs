@@ -1,22 +1,22 @@
 // A peer inside a test's namespace, plain JavaScript so that it starts fast.
-//   serve tcp|udp PORT TEXT         answers every connection or datagram with TEXT and the peer's address
+//   serve tcp|udp PORT TEXT [HOST]  answers every connection or datagram with TEXT and the peer's address
 //   ask tcp|udp ADDRESS PORT WAIT_MS [FROM] prints the answer; status 1 with the reason when there is none in time
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 
 const [mode, protocol, ...rest] = process.argv.slice(2);
 if (mode === 'serve') {
-  const [port, text] = rest;
+  const [port, text, host = '0.0.0.0'] = rest;
   if (protocol === 'tcp') {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.end(`${text} ${socket.remoteAddress}`);
     });
-    server.listen({ port: Number(port), host: '0.0.0.0' }, () => console.log('ready'));
+    server.listen({ port: Number(port), host }, () => console.log('ready'));
   } else {
-    const socket = createSocket('udp4');
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     socket.on('message', (_, from) => socket.send(`${text} ${from.address}`, from.port, from.address));
-    socket.bind(Number(port), '0.0.0.0', () => console.log('ready'));
+    socket.bind(Number(port), host, () => console.log('ready'));
   }
 } else {
   const [address, port, waitMs, from] = rest;

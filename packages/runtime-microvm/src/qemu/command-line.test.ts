@@ -10,9 +10,13 @@ const machine: Machine = {
   flavor: { memoryMib: 256, vcpus: 1, layerSlots: 3, nics: 2 },
   acceleration: 'tcg',
   ram: { path: '/t/ram', shared: true },
-  layers: ['/a,b', '/c'],
+  layers: [
+    { path: '/a,b', joined: false },
+    { path: '/c', joined: true },
+  ],
   disks: [],
   shares: '/v/shares',
+  spool: undefined,
   scratch: undefined,
   placeholder: '/p',
   agentFd: 3,
@@ -20,13 +24,13 @@ const machine: Machine = {
   tapFd: undefined,
   incomingFd: undefined,
 };
-const clone: Machine = { ...machine, ram: { path: '/t/ram', shared: false }, scratch: '/s', tapFd: 5, incomingFd: 6 };
+const clone: Machine = { ...machine, ram: { path: '/t/ram', shared: false }, scratch: '/s', spool: '/spool', tapFd: 5, incomingFd: 6 };
 
 const devices = (args: readonly string[]) => args.filter((_, index) => args[index - 1] === '-device').map((device) => device.split(',')[0]);
 
 test('a clone has its template’s devices, in the same order', () => {
   assert.deepEqual(devices(commandLine(clone)), devices(commandLine(machine)));
-  assert.equal(devices(commandLine(clone)).filter((device) => device === 'virtio-blk-device').length, 4);
+  assert.equal(devices(commandLine(clone)).filter((device) => device === 'virtio-blk-device').length, 5);
 });
 
 test('a clone maps the memory privately, takes in its state, and reads no kernel', () => {
@@ -36,16 +40,25 @@ test('a clone maps the memory privately, takes in its state, and reads no kernel
   assert.ok(!args.includes('-kernel'));
 });
 
-test('only the writable layer can be written, and a comma in a path is one', () => {
+test('only the writable layer and the spool can be written, and a comma in a path is one', () => {
   const drives = commandLine(clone).filter((arg) => arg.startsWith('if=none'));
   assert.deepEqual(
-    drives.map((drive) => [/file=(.*?),format/.exec(drive)?.[1], drive.includes('readonly=on')]),
+    drives.map((drive) => [/file=(.*?),format=(.*?),/.exec(drive)?.slice(1).join(' '), drive.includes('readonly=on')]),
     [
-      ['/a,,b', true],
-      ['/c', true],
-      ['/p', true],
-      ['/s', false],
+      ['/a,,b raw', true],
+      ['/c vmdk', true],
+      ['/p raw', true],
+      ['/spool raw', false],
+      ['/s raw', false],
     ],
+  );
+});
+
+test('disks of volumes stand right before the spool and the writable layer', () => {
+  const drives = commandLine({ ...clone, layers: clone.layers.slice(0, 1), disks: ['/d'] }).filter((arg) => arg.startsWith('if=none'));
+  assert.deepEqual(
+    drives.map((drive) => /file=(.*?),format=(.*?),/.exec(drive)?.slice(1).join(' ')),
+    ['/a,,b raw', '/p raw', '/d raw', '/spool raw', '/s raw'],
   );
 });
 

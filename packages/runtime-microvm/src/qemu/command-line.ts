@@ -9,11 +9,13 @@ export interface Machine {
   readonly acceleration: 'kvm' | 'tcg';
   readonly kernelArguments: string;
   readonly ram: { readonly path: string; readonly shared: boolean };
-  /** Squashfs files, lowest first; places left over hold `placeholder`. */
-  readonly layers: readonly string[];
+  /** With layers, in the first places; those left over hold `placeholder`. `joined` ones are described by their file. */
+  readonly layers: readonly { readonly path: string; readonly joined: boolean }[];
   readonly scratch: string | undefined;
-  /** Files with volumes, in the places behind the layers; they can be written. */
+  /** Files with volumes, in the last places before the spool; they can be written. */
   readonly disks: readonly string[];
+  /** What bulk goes through between host and guest. */
+  readonly spool: string | undefined;
   /** The folder below which the host's directories appear that this machine may see. */
   readonly shares: string;
   /** A file of 512 bytes for devices that nothing uses yet. */
@@ -36,8 +38,8 @@ export interface Machine {
 export const CPU_MODELS = { kvm: 'host', tcg: 'max,-erms,-fsrm,-smap,-smep,-umip,-la57' };
 
 /**
- * QEMU's arguments. A template and its clones must have the same devices in the same order. Layer n is block device n,
- * disks follow, and the writable layer is the one after all places for layers.
+ * QEMU's arguments. A template and its clones must have the same devices in the same order. Layers begin with block device
+ * 0; behind all places for layers and disks come the spool and, as `scratchPlace`, the writable layer.
  */
 export function commandLine(machine: Machine): string[] {
   const { flavor } = machine;
@@ -61,10 +63,12 @@ export function commandLine(machine: Machine): string[] {
   args.push('-chardev', `socket,id=agent,fd=${machine.agentFd},server=on,wait=off`);
   args.push('-device', 'virtserialport,chardev=agent,name=berth.agent');
   for (let slot = 0; slot < flavor.layerSlots; slot++) {
-    const disk = machine.disks[slot - machine.layers.length];
-    args.push(...block(`layer${slot}`, machine.layers[slot] ?? disk ?? machine.placeholder, disk === undefined));
+    const layer = machine.layers[slot];
+    const disk = machine.disks[slot - (flavor.layerSlots - machine.disks.length)];
+    args.push(...block(`layer${slot}`, layer?.path ?? disk ?? machine.placeholder, { readonly: disk === undefined, joined: layer?.joined === true }));
   }
-  args.push(...block('scratch', machine.scratch ?? machine.placeholder, machine.scratch === undefined));
+  args.push(...block('spool', machine.spool ?? machine.placeholder, { readonly: machine.spool === undefined, joined: false }));
+  args.push(...block('scratch', machine.scratch ?? machine.placeholder, { readonly: machine.scratch === undefined, joined: false }));
   // As `mount --bind` would have it: who is root in the container is root in these directories.
   args.push('-fsdev', `local,id=shares,path=${comma(machine.shares)},security_model=passthrough,multidevs=remap`);
   args.push('-device', 'virtio-9p-device,fsdev=shares,mount_tag=berth');
@@ -77,12 +81,15 @@ export function commandLine(machine: Machine): string[] {
   return args;
 }
 
-function block(id: string, path: string, readonly: boolean): string[] {
-  const drive = [`if=none`, `id=${id}`, `file=${comma(path)}`, 'format=raw', 'file.locking=off'];
+function block(id: string, path: string, { readonly, joined }: { readonly: boolean; readonly joined: boolean }): string[] {
+  const drive = [`if=none`, `id=${id}`, `file=${comma(path)}`, `format=${joined ? 'vmdk' : 'raw'}`, 'file.locking=off'];
   if (readonly) drive.push('readonly=on');
   else drive.push('discard=unmap', 'detect-zeroes=off', 'cache=writeback');
   return ['-drive', drive.join(','), '-device', `virtio-blk-device,drive=${id},num-queues=1`];
 }
+
+/** The writable layer's place among the block devices. */
+export const scratchPlace = (flavor: Flavor): number => flavor.layerSlots + 1;
 
 /** QEMU's option parser takes `,,` for a comma. */
 const comma = (text: string): string => text.replaceAll(',', ',,');

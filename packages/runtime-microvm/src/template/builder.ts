@@ -6,7 +6,9 @@ import type { LayerFile } from '@berth/runtime';
 import { faults } from '../faults.ts';
 import { type Flavor, flavorName } from '../flavor.ts';
 import { newVmId } from '../identity.ts';
+import { arrangeLayers } from '../layer-disks.ts';
 import type { Guest } from '../options.ts';
+import { scratchPlace } from '../qemu/command-line.ts';
 import { vmPaths } from '../qemu/launch.ts';
 import type { ScratchMaker } from '../scratch.ts';
 import { VmProcess } from '../vm/process.ts';
@@ -66,13 +68,14 @@ export class TemplateBuilder {
     return await this.#make(name, layers.length, options.signal, async (template) => {
       await copySparse(base.ram, template.ram);
       await this.#deps.scratch.make(template.scratch);
-      const vm = await this.#launch(flavor, acceleration, template, { layers: layers.map((layer) => layer.path), scratch: template.scratch, from: base.state });
+      const { disks, places } = arrangeLayers(layers, flavor.layerSlots);
+      const vm = await this.#launch(flavor, acceleration, template, { layers: disks, scratch: template.scratch, from: base.state });
       try {
         await vm.running(options.limitMs);
         await this.#talk(vm, name, options.limitMs, options.signal, async (agent) => {
-          await agent.mountLayers(layers.map((_, index) => ({ device: { index } })));
+          await agent.mountLayers(places);
           await agent.seal();
-          await agent.prepare({ scratch: { index: flavor.layerSlots }, format: false });
+          await agent.prepare({ scratch: { index: scratchPlace(flavor) }, format: false });
         });
         await saveTemplate(vm, template);
       } finally {
@@ -103,7 +106,7 @@ export class TemplateBuilder {
     flavor: Flavor,
     acceleration: 'kvm' | 'tcg',
     template: Template,
-    parts: { layers: readonly string[]; scratch: string | undefined; from: string | undefined },
+    parts: { layers: readonly (readonly string[])[]; scratch: string | undefined; from: string | undefined },
   ): Promise<VmProcess> {
     const { guest, instance, placeholder, vms } = this.#deps;
     const id = newVmId();

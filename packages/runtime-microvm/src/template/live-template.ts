@@ -6,6 +6,7 @@ import { faults } from '../faults.ts';
 import { listen, openLog, type VmPaths } from '../qemu/launch.ts';
 import type { Child } from '../vm/child.ts';
 import { VmProcess } from '../vm/process.ts';
+import { makeSpool } from '../vm/spool-file.ts';
 
 /** How long a machine may take to come to rest before it is stopped. */
 const QUIET_LIMIT_MS = 5_000;
@@ -97,9 +98,11 @@ export class LiveTemplate {
     life.unref();
     try {
       mkdirSync(request.paths.shares, { recursive: true, mode: 0o700 });
+      makeSpool(request.paths.spool);
       const keep = (fd: number) => opened[opened.push(fd) - 1] as number;
       const [agent, monitor] = listen(request.paths).map(keep) as [number, number];
       const scratch = keep(openSync(request.scratch, 'r+'));
+      const spool = keep(openSync(request.paths.spool, 'r+'));
       const log = keep(openLog(request.paths));
       const message = Buffer.alloc(REQUEST_BYTES);
       message.write(request.name, 0);
@@ -108,7 +111,7 @@ export class LiveTemplate {
       if (!this.usable) throw new Error('it is gone');
       // QEMU takes one request at a time and answers in order.
       this.#waiting.push({ resolve, reject });
-      sendDescriptors(this.#fd, message, [agent, monitor, request.tap, scratch, log, theirs]);
+      sendDescriptors(this.#fd, message, [agent, monitor, request.tap, scratch, spool, log, theirs]);
       const timer = setTimeout(() => reject(faults.deadline('forking a virtual machine', FORK_LIMIT_MS)), FORK_LIMIT_MS);
       const pid = await promise.finally(() => clearTimeout(timer));
       if (pid <= 0) throw new Error(`error ${-pid}`);

@@ -5,7 +5,10 @@ import type { GuestConnection } from '@berth/guest-protocol';
 import { isFault } from '@berth/kit';
 import type { ContainerSpec, LayerFile } from '@berth/runtime';
 import type { Flavor } from '../flavor.ts';
+import { faults } from '../faults.ts';
 import { freshIdentity, newVmId } from '../identity.ts';
+import { arrangeLayers } from '../layer-disks.ts';
+import { scratchPlace } from '../qemu/command-line.ts';
 import { vmPaths } from '../qemu/launch.ts';
 import type { LiveTemplate } from '../template/live-template.ts';
 import type { Template } from '../template/manifest.ts';
@@ -15,6 +18,8 @@ import type { Taps } from './taps.ts';
 
 /** How long a clone may take to come up before it counts as broken. */
 const CLONE_LIMIT_MS = 30_000;
+/** From the specification to a process that has been executed, on the busiest of machines. */
+const START_LIMIT_MS = 120_000;
 
 export interface ChildDeps {
   readonly vms: string;
@@ -58,7 +63,8 @@ export interface ChildRequest {
  * Leaves nothing behind when it fails (the scratch file is the caller's).
  */
 export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Mark): Promise<Child> {
-  const { from } = request;
+  const { from, flavor, disks } = request;
+  const layers = arrangeLayers(request.layers, flavor.layerSlots - disks.length);
   const id = newVmId();
   deps.claim(id);
   const paths = vmPaths(join(deps.vms, id));
@@ -67,7 +73,7 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
   try {
     const intent: VmRecord = {
       id,
-      flavor: request.flavor,
+      flavor,
       pid: 0,
       startTicks: 0,
       scratch: request.scratch,
@@ -86,11 +92,11 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
             kernel: '',
             initramfs: '',
             kernelArguments: '',
-            flavor: request.flavor,
+            flavor,
             acceleration: deps.acceleration,
             ram: { path: from.template.ram, shared: false },
-            layers: request.layers.map((layer) => layer.path),
-            disks: request.disks,
+            layers: layers.disks,
+            disks,
             scratch: request.scratch,
             placeholder: deps.placeholder,
             paths,
@@ -107,8 +113,8 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
       await agent.hello({ signal: AbortSignal.timeout(CLONE_LIMIT_MS) });
       mark('hello');
       const prepared = 'live' in from || from.template.layers > 0;
-      if (!prepared && request.layers.length > 0) {
-        await agent.mountLayers(request.layers.map((_, index) => ({ device: { index } })));
+      if (!prepared && layers.places.length > 0) {
+        await agent.mountLayers(layers.places);
         mark('layers mounted');
         if (from.forkControl !== undefined) await agent.seal();
       }
@@ -116,7 +122,7 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
       await agent.personalise({ ...freshIdentity(), warmUp: !('live' in from) && from.forkControl === undefined && request.container === undefined });
       mark('personalised');
       if (!prepared) {
-        await agent.prepare({ scratch: { index: request.flavor.layerSlots }, format: false });
+        await agent.prepare({ scratch: { index: scratchPlace(flavor) }, format: false });
         mark('prepared');
       }
     } catch (error) {
@@ -136,10 +142,14 @@ export async function makeChild(deps: ChildDeps, request: ChildRequest, mark: Ma
 
 /** Starts a container in a clone that waits. Faults: the agent's, and `vm-failed`. */
 export async function startIn(child: Child, spec: ContainerSpec): Promise<{ startedAtMs: number }> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(faults.deadline('starting the process', START_LIMIT_MS)), START_LIMIT_MS);
   try {
-    return await child.agent.start(spec);
+    return await Promise.race([child.agent.start(spec), promise]);
   } catch (error) {
     if (isFault(error) && error.code !== 'agent-lost') throw error;
     throw child.vm.failure('the virtual machine ended while its container was being started', error);
+  } finally {
+    clearTimeout(timer);
   }
 }

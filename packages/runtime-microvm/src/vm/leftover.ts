@@ -19,3 +19,9 @@ export async function endLeftover(paths: VmPaths, name: string, writeBackMs: num
   }
   await rm(paths.directory, { recursive: true, force: true });
 }
+
+/** Ends every QEMU whose name is this and the id of a VM that is foreign: of those that have no directory any more, too. */
+export function endStrays(mark: string, foreign: (vmId: string) => boolean): void {
+  const strays = findProcesses((args) => args[1] === '-name' && (args[2] ?? '').startsWith(mark) && foreign((args[2] ?? '').slice(mark.length)));
+  for (const pid of strays) process.kill(pid, 'SIGKILL');
+}

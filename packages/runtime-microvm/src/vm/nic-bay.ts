@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { isFault } from '@berth/kit';
 import type { NicSpec } from '@berth/runtime';
 import { faults } from '../faults.ts';
 import type { Flavor } from '../flavor.ts';
@@ -29,11 +30,16 @@ export class NicBay {
     for (const [index, nic] of networks.entries()) await this.#attach(nic, index);
   }
 
-  /** While it runs. `configure` makes the device known inside the guest. */
+  get networkIds(): string[] {
+    return this.#record.nics.flatMap(({ networkId }) => networkId ?? []);
+  }
+
+  /** While it runs; again, when an earlier daemon may have come only half the way. `configure` makes the device known inside the guest. */
   async connect(nic: NicSpec, configure: (device: number) => Promise<void>): Promise<void> {
     const used = new Set(this.#record.nics.filter((entry) => entry.networkId !== undefined).map((entry) => entry.index));
     let index = 0;
     while (used.has(index)) index++;
+    index = this.#record.nics.find((entry) => entry.networkId === nic.networkId)?.index ?? index;
     if (index >= this.#record.flavor.nics) throw faults.tooManyNetworks(this.#record.flavor.nics);
     await this.#attach(nic, index);
     try {
@@ -47,7 +53,12 @@ export class NicBay {
   async disconnect(networkId: string, remove: (name: string) => Promise<void>): Promise<void> {
     const entry = this.#record.nics.find((nic) => nic.networkId === networkId);
     if (entry === undefined) return;
-    if (entry.name !== undefined) await remove(entry.name);
+    if (entry.name !== undefined) {
+      await remove(entry.name).catch((error: unknown) => {
+        // An earlier daemon got as far as that, or never so far as to have it there.
+        if (!isFault(error, 'device-missing')) throw error;
+      });
+    }
     this.#detach(entry.index);
   }
 
@@ -58,26 +69,35 @@ export class NicBay {
 
   async #attach(nic: NicSpec, index: number): Promise<void> {
     const tap = this.#record.nics.find((entry) => entry.index === index)?.tap ?? (await this.#plug(index));
-    // Without a bridge (`--network none` on some other adapter's terms) the device stays a cable in the air.
-    if (nic.bridge !== '') this.#taps.attach(tap, nic.bridge, nic.mtu);
+    // Written before it is done: whoever comes after a crash knows what may be plugged in.
     this.#write({ index, tap, networkId: nic.networkId, name: nic.name, ...(nic.bridge === '' ? {} : { bridge: nic.bridge }) });
+    // Without a bridge (`--network none` on some other adapter's terms) the device stays a cable in the air.
+    if (nic.bridge === '') return;
+    this.#taps.detach(tap, nic.bridge);
+    this.#taps.attach(tap, nic.bridge, nic.mtu);
   }
 
   /** Gives a device its tap. QEMU cannot change a device's back end, so the device hangs on a hub from the start. */
   async #plug(index: number): Promise<string> {
-    const tap = this.#taps.open(this.#record.id, index, { vnetHeader: false });
+    // Held by QEMU already: an earlier daemon died before it had written that down, or before QEMU had put it to use.
+    const isHeld = this.#taps.exists(this.#record.id, index);
+    const tap = isHeld ? undefined : this.#taps.open(this.#record.id, index, { vnetHeader: false });
     try {
       const monitor = await this.#vm.connectMonitor();
       try {
-        await monitor.giveDescriptor(`tap${index}`, tap.fd);
-        await monitor.execute('netdev_add', { type: 'tap', id: `tap${index}`, fd: `tap${index}` });
-        await monitor.execute('netdev_add', { type: 'hubport', id: `plug${index}`, hubid: index, netdev: `tap${index}` });
+        if (tap !== undefined) await monitor.giveDescriptor(`tap${index}`, tap.fd);
+        const add = (device: object): Promise<unknown> =>
+          monitor.execute('netdev_add', { ...device }).catch((error: unknown) => {
+            if (!isHeld || !isFault(error, 'monitor-failed') || !/duplicate id/i.test(`${error.message} ${error.detail}`)) throw error;
+          });
+        await add({ type: 'tap', id: `tap${index}`, fd: `tap${index}` });
+        await add({ type: 'hubport', id: `plug${index}`, hubid: index, netdev: `tap${index}` });
       } finally {
         monitor[Symbol.dispose]();
       }
-      return tap.name;
+      return this.#taps.name(this.#record.id, index);
     } finally {
-      closeSync(tap.fd);
+      if (tap !== undefined) closeSync(tap.fd);
     }
   }
 

@@ -7,6 +7,7 @@ import { connectUnix, processCpuSeconds, processStartTicks } from '@berth/sys';
 import { faults } from '../faults.ts';
 import { type Launch, launch, type VmPaths } from '../qemu/launch.ts';
 import { Qmp } from '../qemu/qmp.ts';
+import { SpoolFile } from './spool-file.ts';
 
 /** How often a process that is not our child is looked at. */
 const WATCH_MS = 500;
@@ -67,7 +68,7 @@ export class VmProcess {
   /** Connects to the agent. Only once the VM runs (see `Qmp.running`). */
   connectAgent(): GuestConnection {
     try {
-      return new GuestConnection(new Socket({ fd: connectUnix(this.paths.agent), readable: true, writable: true }));
+      return new GuestConnection(new Socket({ fd: connectUnix(this.paths.agent), readable: true, writable: true }), new SpoolFile(this.paths.spool));
     } catch (error) {
       throw this.failure('the virtual machine cannot be reached', error);
     }

@@ -104,6 +104,10 @@ export class RunningVm implements RunningContainer {
     return this.#agent.statistics();
   }
 
+  networkIds(): readonly string[] {
+    return this.#parts.nics.networkIds;
+  }
+
   connectNetwork(nic: NicSpec): Promise<void> {
     return this.#parts.nics.connect(nic, (device) => this.#agent.configureNetwork(nic, { index: device }));
   }

@@ -1,4 +1,4 @@
-import { attachToBridge, detachFromBridge, openTap, setLinkMtu, setLinkUp } from '@berth/sys';
+import { attachToBridge, detachFromBridge, linkExists, openTap, setLinkMtu, setLinkUp } from '@berth/sys';
 import { faults } from '../faults.ts';
 
 /** Taps of VMs: `<prefix>t<vm><device>`. They go with their QEMU. */
@@ -11,6 +11,11 @@ export class Taps {
 
   name(vmId: string, device: number): string {
     return `${this.#prefix}t${vmId}${device.toString(16)}`;
+  }
+
+  /** Whether it is there: some process holds it. */
+  exists(vmId: string, device: number): boolean {
+    return linkExists(this.name(vmId, device));
   }
 
   /** Makes one, attached to nothing and down. The caller closes the descriptor once QEMU has it. */

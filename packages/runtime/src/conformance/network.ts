@@ -31,9 +31,14 @@ export function networkTests(define: Define): void {
       await recorder.until(place(first));
       if (first.gateway !== undefined) await recorder.until(`default via ${first.gateway}`);
       await container.connectNetwork(second);
+      // As a daemon does that cannot know how far the last one came.
+      await container.connectNetwork(second);
+      assert.deepEqual([...container.networkIds()].sort(), [first.networkId, second.networkId].sort());
       await container.writeStdin(Buffer.from('\n'));
       await recorder.until(place(second));
       await container.disconnectNetwork(second.networkId);
+      await container.disconnectNetwork(second.networkId);
+      assert.deepEqual(container.networkIds(), [first.networkId]);
       const before = recorder.text().length;
       await container.writeStdin(Buffer.from('\n'));
       await recorder.until('end');

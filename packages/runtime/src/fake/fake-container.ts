@@ -21,6 +21,7 @@ export class FakeContainer implements RunningContainer {
   readonly startedAtMs: number;
   readonly exited: Promise<ExitStatus>;
   readonly #runtime: FakeRuntime;
+  readonly #networks = new Set<string>();
 
   constructor(runtime: FakeRuntime, id: string, started: { readonly pid: number; readonly startedAtMs: number }, stream: FakeStream) {
     this.#runtime = runtime;
@@ -69,8 +70,15 @@ export class FakeContainer implements RunningContainer {
   }
 
   // What follows has no effect on a process of the host; the conformance suite is told so by `fakeCannot`.
-  async connectNetwork(_nic: NicSpec): Promise<void> {}
-  async disconnectNetwork(_networkId: string): Promise<void> {}
+  networkIds(): readonly string[] {
+    return [...this.#networks];
+  }
+  async connectNetwork(nic: NicSpec): Promise<void> {
+    this.#networks.add(nic.networkId);
+  }
+  async disconnectNetwork(networkId: string): Promise<void> {
+    this.#networks.delete(networkId);
+  }
   async updateFiles(_files: Partial<ContainerSpec['files']>): Promise<void> {}
   async updateLimits(_limits: Limits): Promise<void> {}
 

@@ -1,0 +1,30 @@
+/** Builds: Berth beside a real dockerd's classic builder and Debian's buildah, with the stock client. */
+import { after, before, describe, test } from 'node:test';
+import { assertSame } from '../files/same.ts';
+import { Sides } from '../files/sides.ts';
+import { buildahSuite } from './buildah-suite.ts';
+import { built } from './building.ts';
+import { cases } from './cases.ts';
+import { faultsSuite } from './faults-suite.ts';
+
+describe('builds', { timeout: 400_000 }, () => {
+  let opened: Sides;
+  const sides = () => opened;
+  before(
+    async () => {
+      process.env['DOCKER_BUILDKIT'] = '0';
+      opened = await Sides.open();
+    },
+    { timeout: 180_000 },
+  );
+  after(() => opened[Symbol.asyncDispose](), { timeout: 60_000 });
+
+  describe('as the classic builder does', { timeout: 300_000 }, () => {
+    for (const [number, one] of cases.entries()) {
+      test(one.name, { timeout: 120_000 }, async () => assertSame(await sides().both((side) => built(side, one, number))));
+    }
+  });
+
+  buildahSuite(sides);
+  faultsSuite(sides);
+});
