@@ -111,6 +111,8 @@ describe('libraries, and containers that talk to their daemon', { timeout: 420_0
     await docker.ok(['rm', 'reaper']);
     await writeFile(join(folder, 'file.txt'), 'a file\n');
     const said = await client(berth, process.execPath, [here('testcontainers-story.ts'), join(folder, 'file.txt')], {
+      // A lock of its own.
+      TMPDIR: folder,
       RYUK_CONTAINER_IMAGE: reaperImage,
       TESTCONTAINERS_RYUK_RECONNECTION_TIMEOUT: '1s',
     });

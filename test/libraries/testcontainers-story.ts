@@ -2,6 +2,8 @@
 import { GenericContainer, Network, Wait } from 'testcontainers';
 
 const found: Record<string, unknown> = {};
+// Testcontainers lets go of its connections, so that a program ends when its tests do; this one says itself when.
+setInterval(() => undefined, 60_000);
 const network = await new Network().start();
 const web = await new GenericContainer('busybox')
   .withCommand(['sh', '-c', 'echo the server begins; exec httpd -f -v -p 8080 -h /www'])

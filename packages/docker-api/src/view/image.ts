@@ -49,7 +49,9 @@ export function imageInspect(image: Image, minor: number): Record<string, unknow
     ...(minor < 50 ? { Parent: image.parentId } : {}),
     Comment: configuration.comment ?? lastComment(image),
     Created: configuration.created ?? rfc3339(image.createdAtMs),
-    ...(minor < 45 ? { Container: configuration.container ?? '', ContainerConfig: emptyConfig } : {}),
+    ...(minor < 45 ? { Container: configuration.container ?? '' } : {}),
+    // Docker says it up to 1.44. docker-compose 1.29 asks in the newest version there is, and makes no container anew without.
+    ContainerConfig: { ...emptyConfig, Volumes: config.Volumes ?? null },
     DockerVersion: configuration.docker_version ?? '',
     Author: configuration.author ?? '',
     Config: minor < 50 ? { ...emptyConfig, ...config } : config,
