@@ -6,11 +6,8 @@ import { difference, ofTheMachine } from './leftovers.mjs';
 import { ROOT } from './options.mjs';
 import { duration } from './progress.mjs';
 
-/**
- * As many suites at a time as this: what boots machines and daemons waits for them half of its time. Where there are more
- * processors than two, tests of time would still be disturbed by more.
- */
-const AT_A_TIME = 3;
+/** As many suites at a time as this: what boots machines and daemons leaves a quarter of two processors idle; three would be too many for their limits in time. */
+const AT_A_TIME = 2;
 
 const inside = fileURLToPath(new URL('./one-suite.mjs', import.meta.url));
 

@@ -8,8 +8,8 @@ import { ROOT } from './options.mjs';
  */
 const RULES = [
   { pattern: /^test\/chaos\//, limitS: 900, tells: true },
-  { pattern: /^test\//, limitS: 600 },
-  { pattern: /^packages\/runtime-microvm\//, limitS: 480 },
+  { pattern: /^test\//, limitS: 1200 },
+  { pattern: /^packages\/runtime-microvm\//, limitS: 900 },
   { pattern: /^programs\/(bootstrap|berthd)\//, limitS: 120, unit: true },
   { pattern: /^programs\//, limitS: 360 },
   { pattern: /^packages\/[^/]+\/test\//, limitS: 360 },

@@ -7,7 +7,7 @@ import { built } from './building.ts';
 import { cases } from './cases.ts';
 import { faultsSuite } from './faults-suite.ts';
 
-describe('builds', { timeout: 400_000 }, () => {
+describe('builds', { timeout: 800_000 }, () => {
   let opened: Sides;
   const sides = () => opened;
   before(
@@ -15,13 +15,13 @@ describe('builds', { timeout: 400_000 }, () => {
       process.env['DOCKER_BUILDKIT'] = '0';
       opened = await Sides.open();
     },
-    { timeout: 180_000 },
+    { timeout: 360_000 },
   );
-  after(() => opened[Symbol.asyncDispose](), { timeout: 60_000 });
+  after(() => opened[Symbol.asyncDispose](), { timeout: 120_000 });
 
-  describe('as the classic builder does', { timeout: 300_000 }, () => {
+  describe('as the classic builder does', { timeout: 600_000 }, () => {
     for (const [number, one] of cases.entries()) {
-      test(one.name, { timeout: 120_000 }, async () => assertSame(await sides().both((side) => built(side, one, number))));
+      test(one.name, { timeout: 240_000 }, async () => assertSame(await sides().both((side) => built(side, one, number))));
     }
   });
 

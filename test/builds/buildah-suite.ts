@@ -66,8 +66,8 @@ const heredocs = lines(
 );
 
 export function buildahSuite(sides: () => Sides): void {
-  describe('what the classic builder of dockerd does not know', { timeout: 200_000 }, () => {
-    test('mounts, modes and secrets: the same files and configuration as with buildah', { timeout: 150_000 }, async () => {
+  describe('what the classic builder of dockerd does not know', { timeout: 400_000 }, () => {
+    test('mounts, modes and secrets: the same files and configuration as with buildah', { timeout: 300_000 }, async () => {
       const [, ours] = sides().all;
       const folder = join(ours.host, 'modern');
       await mkdir(folder, { recursive: true });
@@ -93,7 +93,7 @@ export function buildahSuite(sides: () => Sides): void {
       assert.doesNotMatch(history, /secret word/);
     });
 
-    test('the cache of steps is seen and pruned', { timeout: 30_000 }, async () => {
+    test('the cache of steps is seen and pruned', { timeout: 60_000 }, async () => {
       const { docker } = sides().all[1];
       assert.match(await docker.ok(['system', 'df', '-v']), /exec\.cachemount/);
       assert.doesNotMatch(await docker.ok(['volume', 'ls']), /build-cache/);
@@ -101,7 +101,7 @@ export function buildahSuite(sides: () => Sides): void {
       assert.doesNotMatch(await docker.ok(['system', 'df', '-v']), /exec\.cachemount/);
     });
 
-    test('heredocs', { timeout: 60_000 }, async () => {
+    test('heredocs', { timeout: 120_000 }, async () => {
       const { docker, host } = sides().all[1];
       const folder = join(host, 'heredocs');
       await mkdir(folder, { recursive: true });

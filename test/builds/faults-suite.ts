@@ -12,7 +12,7 @@ const waiting = ['FROM busybox', 'RUN echo one > /one', 'RUN echo two > /two; sl
 
 /** dockerd is not asked: what it would do is no measure here. */
 export function faultsSuite(sides: () => Sides): void {
-  describe('faults', { timeout: 180_000 }, () => {
+  describe('faults', { timeout: 360_000 }, () => {
     const folderWith = async (name: string, dockerfile: string) => {
       const folder = join(sides().berth.directory, name);
       await mkdir(folder, { recursive: true });
@@ -25,7 +25,7 @@ export function faultsSuite(sides: () => Sides): void {
         (await sides().berth.docker.ok(['ps', '--no-trunc', '--format', '{{.Command}}'])).includes('sleep 100000'),
       );
 
-    test('a client that goes takes its step with it; what was built before is kept', { timeout: 120_000 }, async () => {
+    test('a client that goes takes its step with it; what was built before is kept', { timeout: 240_000 }, async () => {
       const { berth } = sides();
       const folder = await folderWith('leaving', waiting);
       const asked = askBuild(berth.docker.socketPath, folder, { t: 'never' });
@@ -39,7 +39,7 @@ export function faultsSuite(sides: () => Sides): void {
       assert.match(again, /RUN echo one > \/one\n ---> Using cache\n/);
     });
 
-    test('kill -9 of the daemon: no container, nothing half-made, no lease; the cache is there', { timeout: 150_000 }, async () => {
+    test('kill -9 of the daemon: no container, nothing half-made, no lease; the cache is there', { timeout: 300_000 }, async () => {
       const { berth } = sides();
       const folder = await folderWith('killed', waiting.replaceAll('one', 'uno'));
       const asked = askBuild(berth.docker.socketPath, folder, { t: 'never' });
@@ -63,7 +63,7 @@ export function faultsSuite(sides: () => Sides): void {
       );
     });
 
-    test('two equal builds at once: each has its image', { timeout: 90_000 }, async () => {
+    test('two equal builds at once: each has its image', { timeout: 180_000 }, async () => {
       const { docker } = sides().berth;
       const folder = await folderWith('twice', ['FROM busybox', 'RUN echo same > /same', 'COPY Dockerfile /', ''].join('\n'));
       await Promise.all(['first', 'second'].map((tag) => docker.ok(['build', '-q', '-t', tag, folder], { timeoutMs: 80_000 })));

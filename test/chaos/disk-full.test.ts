@@ -46,7 +46,7 @@ async function fill(path: string): Promise<void> {
   }
 }
 
-test('a full disk: a clear error, the others untouched, and well again when there is room', { timeout: 280_000 }, async (t) => {
+test('a full disk: a clear error, the others untouched, and well again when there is room', { timeout: 560_000 }, async (t) => {
   await using disk = await smallDisk(1536);
   await using berth = await Berth.open({ stateDirectory: disk.path });
   const { docker } = berth;

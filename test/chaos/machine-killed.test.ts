@@ -6,7 +6,7 @@ import { assertKept, startKeeper } from './keeper.ts';
 import { removeAll } from './remove-all.ts';
 import { assertBackTo, settledShape } from './settled.ts';
 
-test('a virtual machine that dies is one container that ended, with the reason', { timeout: 200_000 }, async () => {
+test('a virtual machine that dies is one container that ended, with the reason', { timeout: 400_000 }, async () => {
   await using berth = await Berth.open();
   const { docker } = berth;
   await docker.ok(['run', '--rm', 'busybox', 'true']);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Berth } from '../berth/index.ts';
 import { assertKept, startKeeper } from './keeper.ts';
 
-test('no memory for another virtual machine: a clear error, the others untouched', { timeout: 200_000 }, async (t) => {
+test('no memory for another virtual machine: a clear error, the others untouched', { timeout: 400_000 }, async (t) => {
   const extraArgs: string[] = [];
   await using berth = await Berth.open({ extraArgs });
   const { docker } = berth;

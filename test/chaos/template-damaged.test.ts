@@ -16,7 +16,7 @@ async function damage(path: string): Promise<void> {
   }
 }
 
-test('damaged template files are noticed at the start and made again', { timeout: 280_000 }, async (t) => {
+test('damaged template files are noticed at the start and made again', { timeout: 560_000 }, async (t) => {
   await using berth = await Berth.open();
   const { docker } = berth;
   assert.equal(await docker.ok(['run', '--rm', 'busybox', 'echo', 'before']), 'before');

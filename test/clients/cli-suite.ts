@@ -14,7 +14,7 @@ import { normalise, words } from './words.ts';
 export function cliSuite(sides: Sides): void {
   describe('the docker command on Berth and on dockerd', { timeout: 900_000 }, () => {
     for (const one of cases) {
-      test(one.name, { timeout: 240_000 }, async (t) => {
+      test(one.name, { timeout: 480_000 }, async (t) => {
         if (one.machine === true && sides.berth.kind === 'process') {
           t.skip('needs containers with a file system and a network of their own: set BERTH_SOCKET, or BERTH_CLIENTS=machine');
           return;

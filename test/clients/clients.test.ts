@@ -7,8 +7,8 @@ import { terminalSuite } from './terminal-suite.ts';
 
 describe('the clients of Docker', { timeout: 900_000 }, () => {
   const sides = new Sides();
-  before(() => sides.open(), { timeout: 180_000 });
-  after(() => sides[Symbol.asyncDispose](), { timeout: 60_000 });
+  before(() => sides.open(), { timeout: 360_000 });
+  after(() => sides[Symbol.asyncDispose](), { timeout: 120_000 });
 
   cliSuite(sides);
   shapesSuite(sides);

@@ -6,11 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import Docker from 'dockerode';
 import type { Sides } from './sides.ts';
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 120_000 };
 
 /** What programs do: the flows of a library. */
 export function dockerodeSuite(sides: Sides): void {
-  describe('dockerode on Berth', { timeout: 600_000 }, () => {
+  describe('dockerode on Berth', { timeout: 1200_000 }, () => {
     let docker: Docker;
     before(() => {
       docker = new Docker({ socketPath: sides.berth.docker.socketPath });

@@ -41,7 +41,7 @@ const looseEnds: readonly RegExp[] = [
   /^GET \/system\/df \.BuilderSize/,
 ];
 
-const limit = { timeout: 300_000 };
+const limit = { timeout: 600_000 };
 
 /** The JSON itself: against the official descriptions, and field by field against dockerd's. */
 export function shapesSuite(sides: Sides): void {

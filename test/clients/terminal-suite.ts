@@ -4,11 +4,11 @@ import type { BerthSide } from './berth-side.ts';
 import type { Sides } from './sides.ts';
 import { Terminal } from './terminal.ts';
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 120_000 };
 
 /** What people do: a terminal before the docker command. */
 export function terminalSuite(sides: Sides): void {
-  describe('the docker command on a terminal', { timeout: 600_000 }, () => {
+  describe('the docker command on a terminal', { timeout: 1200_000 }, () => {
     let berth: BerthSide;
     before(() => {
       berth = sides.berth;

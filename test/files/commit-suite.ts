@@ -29,8 +29,8 @@ async function exported(side: Side, container: string): Promise<string[]> {
 }
 
 export function commitSuite(sides: () => Sides): void {
-  describe('diff, export, commit, import', { timeout: 300_000 }, () => {
-    test('diff and export of a container that was never started, runs, has ended', { timeout: 120_000 }, async () => {
+  describe('diff, export, commit, import', { timeout: 600_000 }, () => {
+    test('diff and export of a container that was never started, runs, has ended', { timeout: 240_000 }, async () => {
       const both = await sides().both(async (side) => {
         const { docker, host } = side;
         await mkdir(host, { recursive: true });
@@ -52,7 +52,7 @@ export function commitSuite(sides: () => Sides): void {
       assertSame(both);
     });
 
-    test('commit: of what has ended and of what runs, with changes, and the images run', { timeout: 150_000 }, async () => {
+    test('commit: of what has ended and of what runs, with changes, and the images run', { timeout: 300_000 }, async () => {
       const both = await sides().both(async ({ docker }) => {
         await docker.ok(['run', '-d', '--name', 'source', '-e', 'KEPT=yes', '-w', '/tmp', 'busybox', 'sh', '-c', 'echo 1 > /one; echo up; exec sleep 100000']);
         for (const end = Date.now() + 30_000; !(await docker.ok(['logs', 'source'])).includes('up') && Date.now() < end; );
@@ -96,7 +96,7 @@ export function commitSuite(sides: () => Sides): void {
       assertSame(both);
     });
 
-    test('a commit of nothing adds no layer; names that are none are refused', { timeout: 60_000 }, async () => {
+    test('a commit of nothing adds no layer; names that are none are refused', { timeout: 120_000 }, async () => {
       const both = await sides().both(async (side) => {
         const { docker } = side;
         await docker.ok(['create', '--name', 'untouched', 'busybox']);
@@ -118,7 +118,7 @@ export function commitSuite(sides: () => Sides): void {
       assertSame(both);
     });
 
-    test('an export is imported with changes', { timeout: 60_000 }, async () => {
+    test('an export is imported with changes', { timeout: 120_000 }, async () => {
       const both = await sides().both(async ({ docker, host }) => {
         await docker.ok(['import', '-c', 'CMD ["cat", "/new/deep/a"]', '-c', 'ENV PATH=/bin', join(host, 'changing-export.tar'), 'imported']);
         await docker.ok(['save', '-o', join(host, 'both.tar'), 'imported', 'committed:running']);

@@ -11,7 +11,7 @@ const work =
 
 /** Word by word, with the stock client: what it says, what it ends with, and what is there afterwards. */
 export function cpSuite(sides: () => Sides): void {
-  describe('docker cp', { timeout: 300_000 }, () => {
+  describe('docker cp', { timeout: 600_000 }, () => {
     before(async () => {
       await sides().both(async ({ docker, host }) => {
         await mkdir(host, { recursive: true });
@@ -37,13 +37,13 @@ export function cpSuite(sides: () => Sides): void {
       assert.equal(findings.length, 0, `\n${findings.join('\n')}`);
     }
 
-    test('into a running container', { timeout: 150_000 }, async () => {
+    test('into a running container', { timeout: 300_000 }, async () => {
       await compare(inward);
       const both = await sides().both(({ docker, host }) => containerTree(docker, host, 'cc', '/work'));
       assertSame(both);
     });
 
-    test('out of it', { timeout: 150_000 }, async () => {
+    test('out of it', { timeout: 300_000 }, async () => {
       await compare(outward);
       const both = await sides().both(({ host }) => hostTree(host));
       assertSame(both);

@@ -9,16 +9,16 @@ import { Sides } from './sides.ts';
 import { statesSuite } from './states-suite.ts';
 import { volumesSuite } from './volumes-suite.ts';
 
-describe('the files of containers', { timeout: 470_000 }, () => {
+describe('the files of containers', { timeout: 940_000 }, () => {
   let opened: Sides;
   const sides = () => opened;
   before(
     async () => {
       opened = await Sides.open();
     },
-    { timeout: 180_000 },
+    { timeout: 360_000 },
   );
-  after(() => opened[Symbol.asyncDispose](), { timeout: 60_000 });
+  after(() => opened[Symbol.asyncDispose](), { timeout: 120_000 });
 
   cpSuite(sides);
   statesSuite(sides);

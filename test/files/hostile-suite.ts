@@ -17,7 +17,7 @@ async function archive(
 
 /** Archives that try to leave the directory they are unpacked into: dockerd and Berth end where they should, and alike. */
 export function hostileSuite(sides: () => Sides): void {
-  describe('hostile archives', { timeout: 120_000 }, () => {
+  describe('hostile archives', { timeout: 240_000 }, () => {
     before(async () => {
       await sides().both(({ docker }) => docker.ok(['run', '-d', '--name', 'target', 'busybox', 'sh', '-c', 'mkdir -p /t/in /t/out; exec sleep 100000']));
     });

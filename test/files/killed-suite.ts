@@ -17,8 +17,8 @@ async function archive(name: string, bytes: number): Promise<Buffer> {
 
 /** The daemon is killed while it copies and commits. dockerd is not asked: what it would do is no measure here. */
 export function killedSuite(sides: () => Sides): void {
-  describe('kill -9 of the daemon', { timeout: 180_000 }, () => {
-    test('copies into what runs and what was never started, and a commit: kept or not there, and can be done again', { timeout: 150_000 }, async () => {
+  describe('kill -9 of the daemon', { timeout: 360_000 }, () => {
+    test('copies into what runs and what was never started, and a commit: kept or not there, and can be done again', { timeout: 300_000 }, async () => {
       const { berth } = sides();
       const { docker } = berth;
       await docker.ok(['create', '--name', 'sleeping', 'busybox', 'cat', '/whole']);

@@ -102,7 +102,7 @@ const LOOK = `cd /t && find . | sort | while read f; do stat -c '%n %F %a %u:%g 
 
 /** An image of many layers is what dockerd makes of it, and one more layer goes on top of it. */
 export function layersSuite(sides: () => Sides): void {
-  describe(`an image of ${SMALL_LAYERS + 1} layers`, { timeout: 240_000 }, () => {
+  describe(`an image of ${SMALL_LAYERS + 1} layers`, { timeout: 480_000 }, () => {
     test('shows the same files as in dockerd, and so does a commit on top of it', async () => {
       const archive = join(sides().directory, 'many.tar');
       await writeArchive(archive);

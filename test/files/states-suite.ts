@@ -35,7 +35,7 @@ async function variedTar(): Promise<Buffer> {
 
 /** The same copies into and out of a container that was never started, is frozen, has ended, and then runs again. */
 export function statesSuite(sides: () => Sides): void {
-  describe('cp in every state', { timeout: 300_000 }, () => {
+  describe('cp in every state', { timeout: 600_000 }, () => {
     before(async () => {
       await sides().both(({ host }) => makeHostFiles(join(host, 'states')));
     });
@@ -58,7 +58,7 @@ export function statesSuite(sides: () => Sides): void {
     ];
 
     for (const [state, make] of states) {
-      test(state, { timeout: 120_000 }, async (t) => {
+      test(state, { timeout: 240_000 }, async (t) => {
         const name = `in-${state}`;
         // What is frozen cannot be killed: dockerd would leave it behind.
         t.after(() => sides().both(({ docker }) => docker.run(['unpause', name])));

@@ -8,7 +8,7 @@ import { containerTree } from './trees.ts';
 
 /** `docker cp` and what is mounted in a container. */
 export function volumesSuite(sides: () => Sides): void {
-  describe('docker cp and volumes', { timeout: 120_000 }, () => {
+  describe('docker cp and volumes', { timeout: 240_000 }, () => {
     test('a running container’s volumes are part of its files', async () => {
       const both = await sides().both(async (side) => {
         const { docker, host } = side;

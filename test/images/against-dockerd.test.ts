@@ -24,7 +24,7 @@ before(
     await buildLocalImages(store);
     oracle = await Oracle.open();
   },
-  { timeout: 60_000 },
+  { timeout: 120_000 },
 );
 after(async () => {
   await oracle?.[Symbol.asyncDispose]();
@@ -64,7 +64,7 @@ test('an image saved by dockerd has the same id, size and history here', async (
   assert.equal(String(image.sizeBytes), await oracle.docker.ok(['image', 'inspect', '--format', '{{.Size}}', 'busybox']));
 });
 
-test('an image saved here has the same id in dockerd, and runs', { timeout: 60_000 }, async () => {
+test('an image saved here has the same id in dockerd, and runs', { timeout: 120_000 }, async () => {
   const path = join(directory, 'from-here.tar');
   await pipeline(store.save(['berth/hello', 'busybox']), createWriteStream(path));
   const said = await oracle.docker.ok(['load', '-i', path]);
@@ -79,7 +79,7 @@ test('an image saved here has the same id in dockerd, and runs', { timeout: 60_0
   assert.match(await oracle.docker.ok(['run', '--rm', 'berth/hello']), /Hello from Berth!/);
 });
 
-test('layers with deletions and replacements show the same files as in dockerd', { timeout: 120_000 }, async () => {
+test('layers with deletions and replacements show the same files as in dockerd', { timeout: 240_000 }, async () => {
   const docker = oracle.docker;
   const steps = [
     'mkdir -p /a/b/c /keep; for f in 1 2 3; do echo $f > /a/b/$f; done; echo k > /keep/k; ln -s /keep /link; mkfifo /pipe; chmod 1777 /keep; chown 5:6 /a/b/3',
@@ -126,7 +126,7 @@ test('layers with deletions and replacements show the same files as in dockerd',
   assert.equal(await oracleId(from), image.id);
 });
 
-test('import: the same defaults, or the same refusal', { timeout: 120_000 }, async () => {
+test('import: the same defaults, or the same refusal', { timeout: 240_000 }, async () => {
   const rootfs = join(directory, 'rootfs');
   const path = join(directory, 'rootfs.tar');
   await mkdir(rootfs);
@@ -221,7 +221,7 @@ function withoutEmpty(config: object): object {
   );
 }
 
-test('archives: taken and refused alike', { timeout: 60_000 }, async () => {
+test('archives: taken and refused alike', { timeout: 120_000 }, async () => {
   const path = (name: string) => join(directory, name);
   const good = await readFile(path('rootfs.tar'));
   const inputs: [string, Buffer][] = [
@@ -243,7 +243,7 @@ test('archives: taken and refused alike', { timeout: 60_000 }, async () => {
   }
 });
 
-test('tag and rmi: the same steps, the same answers', { timeout: 120_000 }, async () => {
+test('tag and rmi: the same steps, the same answers', { timeout: 240_000 }, async () => {
   const docker = oracle.docker;
   const image = await loadedFromDockerd('busybox:latest');
   // Other images share its layer, which would then stay.

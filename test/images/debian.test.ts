@@ -30,7 +30,7 @@ async function members(path: string): Promise<Map<string, string>> {
   return found;
 }
 
-test('a Debian root, imported, saved and loaded again, is the same file by file', { timeout: 600_000 }, async () => {
+test('a Debian root, imported, saved and loaded again, is the same file by file', { timeout: 1200_000 }, async () => {
   const tar = await debianPythonTar();
   const directory = await mkdtemp(join(tmpdir(), 'bt-debian-'));
   const point = join(directory, 'root');

@@ -14,7 +14,7 @@ import { client } from './sides.ts';
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const reaperImage = 'reaper-stand-in:1';
 
-describe('libraries, and containers that talk to their daemon', { timeout: 420_000 }, () => {
+describe('libraries, and containers that talk to their daemon', { timeout: 840_000 }, () => {
   let berth: Berth;
   let folder: string;
   before(async () => {

@@ -6,7 +6,7 @@ import { words } from '../clients/words.ts';
 
 const counting = `'i=0; while :; do i=$((i+1)); echo $i; [ $((i%50)) -ne 0 ] || sleep 0.1; done'`;
 
-test('restarts, health, rotated logs and updates go on while the daemon is killed', { timeout: 240_000 }, async (t) => {
+test('restarts, health, rotated logs and updates go on while the daemon is killed', { timeout: 480_000 }, async (t) => {
   await using berth = await Berth.open();
   const { docker } = berth;
   const run = (line: string) => docker.ok(words(line));

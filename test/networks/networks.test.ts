@@ -4,7 +4,7 @@ import { besideDockerd } from './beside-dockerd-suite.ts';
 import { killed } from './killed-suite.ts';
 import { Sides } from './sides.ts';
 
-describe('networks', { timeout: 600_000 }, () => {
+describe('networks', { timeout: 1200_000 }, () => {
   let sides: Sides | undefined;
   const opened = (): Sides => {
     assert.ok(sides);
@@ -14,9 +14,9 @@ describe('networks', { timeout: 600_000 }, () => {
     async () => {
       sides = await Sides.open();
     },
-    { timeout: 180_000 },
+    { timeout: 360_000 },
   );
-  after(() => sides?.[Symbol.asyncDispose](), { timeout: 60_000 });
+  after(() => sides?.[Symbol.asyncDispose](), { timeout: 120_000 });
 
   besideDockerd(opened);
   killed(() => opened().berth);

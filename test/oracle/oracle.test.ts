@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { run } from '@berth/sys';
 import { Oracle } from './index.ts';
 
-test('a dockerd of our own runs a container and leaves nothing behind', { timeout: 120_000 }, async () => {
+test('a dockerd of our own runs a container and leaves nothing behind', { timeout: 240_000 }, async () => {
   const oracle = await Oracle.open();
   const pids = oracle.pids();
   try {

@@ -11,7 +11,7 @@ import { Terminal } from './terminal.ts';
 const questions = Number(process.env['BERTH_REAL_QUESTIONS'] ?? 10_000);
 const passers = 20;
 
-describe('a Debian root file system with Python, imported with the stock client', { timeout: 235_000 }, () => {
+describe('a Debian root file system with Python, imported with the stock client', { timeout: 470_000 }, () => {
   let berth: Berth | Oracle;
   before(async () => {
     const tar = await debianPythonTar();

@@ -41,11 +41,11 @@ before(
     }
     await berth.docker.ok(['load', '-q', '-i', join(directory, 'busybox.tar')]);
   },
-  { timeout: 180_000 },
+  { timeout: 360_000 },
 );
-after(() => open.disposeAsync(), { timeout: 60_000 });
+after(() => open.disposeAsync(), { timeout: 120_000 });
 
-test('what dockerd says to the same commands', { timeout: 240_000 }, async (context) => {
+test('what dockerd says to the same commands', { timeout: 480_000 }, async (context) => {
   await compare(context, steps);
 });
 
@@ -61,7 +61,7 @@ async function compare(context: TestContext, table: typeof steps): Promise<void>
   }
 }
 
-test('the JSON of what is asked of a registry: as described, and as dockerd’s', { timeout: 60_000 }, async (context) => {
+test('the JSON of what is asked of a registry: as described, and as dockerd’s', { timeout: 120_000 }, async (context) => {
   const open = 'localhost:5000/lib/busybox:1';
   const asked: readonly (readonly [method: string, path: string, url: string, body?: object])[] = [
     ['GET', '/distribution/{name}/json', `/distribution/${open}/json`],
@@ -89,7 +89,7 @@ test('the JSON of what is asked of a registry: as described, and as dockerd’s'
   assert.equal((await ask(berth.docker.socketPath, 'POST', '/auth', wrong)).status, 401);
 });
 
-test('skopeo reads what was pushed, and what skopeo pushed on comes back the same', { timeout: 60_000 }, async () => {
+test('skopeo reads what was pushed, and what skopeo pushed on comes back the same', { timeout: 120_000 }, async () => {
   const { docker, netns } = berth;
   const inspected = JSON.parse(await skopeo(netns, ['inspect', '--tls-verify=false', 'docker://localhost:5000/new:1'])) as { Digest: string };
   await skopeo(netns, ['copy', '-q', '--src-tls-verify=false', '--dest-tls-verify=false', 'docker://localhost:5000/new:1', 'docker://localhost:5000/copy:1']);
@@ -98,7 +98,7 @@ test('skopeo reads what was pushed, and what skopeo pushed on comes back the sam
   assert.ok(digests.includes(`localhost:5000/copy@${inspected.Digest}`), digests.join(' '));
 });
 
-test('a token server: what needs a login, login, push, pull', { timeout: 90_000 }, async (context) => {
+test('a token server: what needs a login, login, push, pull', { timeout: 180_000 }, async (context) => {
   const made = join(directory, 'token');
   await mkdir(made);
   const { ca, cert, key } = await makeCertificates(made, outside);
@@ -118,7 +118,7 @@ test('a token server: what needs a login, login, push, pull', { timeout: 90_000 
   await compare(context, tokenSteps);
 });
 
-test('an authority of one’s own', { timeout: 60_000 }, async () => {
+test('an authority of one’s own', { timeout: 120_000 }, async () => {
   const { docker, netns } = berth;
   for (const one of [netns, oracle.netns]) await addAddress(one);
   const made = join(directory, 'tls');

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { until } from '../oracle/index.ts';
 import { StartedInstance } from './instance.ts';
 
-const limit = { timeout: 150_000 };
+const limit = { timeout: 300_000 };
 
 describe('an instance from its first start to its end', () => {
   let instance: StartedInstance;

@@ -11,7 +11,7 @@ const KILLS = 4;
 const turn = (word: string) =>
   `for f in /shared/log /disk/log /host/log; do echo ${word} >> $f; done; cat /shared/log /disk/log /host/log | sort | uniq -c | tr -s ' '`;
 
-test('the daemon is killed while volumes are made, used and removed', { timeout: 240_000 }, async () => {
+test('the daemon is killed while volumes are made, used and removed', { timeout: 480_000 }, async () => {
   await using berth = await Berth.open({ extraArgs: ['--pool-size', '1'] });
   const { docker } = berth;
   const host = join(berth.directory, 'host');
