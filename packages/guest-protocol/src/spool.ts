@@ -2,11 +2,11 @@ import type { ExecSink } from '@berth/runtime';
 
 /** As the agent has it (archive_records.c): whole blocks of any disk. */
 export const SLOT_BYTES = 960 << 10;
-export const SLOTS = 4;
+const SLOTS = 4;
 export const SPOOL_BYTES = SLOTS * SLOT_BYTES;
 /** Less goes along the line. */
 export const SPOOL_LEAST = 64 << 10;
-export const IN_SPOOL = 0x8000_0000;
+const IN_SPOOL = 0x8000_0000;
 
 /**
  * A file that a machine sees as one of its disks, of `SPOOL_BYTES`: bulk between host and guest goes through it, past the

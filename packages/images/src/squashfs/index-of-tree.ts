@@ -4,7 +4,7 @@ import { BLOCK_BYTES, BLOCK_LOG, type Content, deviceInode, directoryInode, fifo
 import { type Listed, writeListing } from './listing.ts';
 import { MetadataTable, type Place, reference } from './metadata-table.ts';
 
-export const SUPERBLOCK_BYTES = 96;
+const SUPERBLOCK_BYTES = 96;
 const MAGIC = 0x7371_7368;
 /** Nothing is compressed; the kernel wants to know by what it would be. */
 const GZIP = 1;
