@@ -131,7 +131,7 @@ describe('libraries, and containers that talk to their daemon', { timeout: 840_0
       waitFails: found['waitFails'],
     });
     assert.match(String(found['waitFails']), /never said/);
-    await until('what it left is removed', 90_000, async () => (await docker.ok(['ps', '-aq'])) === '');
+    await until('what it left is removed', 90_000, async () => (await docker.ok(['ps', '-aq', '--filter', 'label=org.testcontainers'])) === '');
     assert.doesNotMatch(await docker.ok(['network', 'ls', '--format', '{{.Name}}']), new RegExp(left[1]));
   });
 });
