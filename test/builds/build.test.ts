@@ -5,6 +5,7 @@ import { Sides } from '../files/sides.ts';
 import { buildahSuite } from './buildah-suite.ts';
 import { built } from './building.ts';
 import { cases } from './cases.ts';
+import { dockerodeSuite } from './dockerode-suite.ts';
 import { faultsSuite } from './faults-suite.ts';
 
 describe('builds', { timeout: 800_000 }, () => {
@@ -26,5 +27,6 @@ describe('builds', { timeout: 800_000 }, () => {
   });
 
   buildahSuite(sides);
+  dockerodeSuite(sides);
   faultsSuite(sides);
 });
