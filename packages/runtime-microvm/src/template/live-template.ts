@@ -108,6 +108,8 @@ export class LiveTemplate {
       message.write(request.name, 0);
       message.write(request.paths.shares, NAME_BYTES);
       const { promise, resolve, reject } = Promise.withResolvers<number>();
+      // When it cannot even be asked, nobody waits for its answer.
+      promise.catch(() => undefined);
       if (!this.usable) throw new Error('it is gone');
       // QEMU takes one request at a time and answers in order.
       this.#waiting.push({ resolve, reject });
