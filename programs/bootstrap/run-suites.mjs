@@ -23,7 +23,7 @@ export async function runSuites({ node, suites, deadlineMs, progress }) {
   const verdict = { totals: { tests: 0, suites: 0, passed: 0, failed: 0, cancelled: 0, skipped: 0, todo: 0 }, failures: [], durationMs: 0 };
   const begun = Date.now();
   const before = ofTheMachine();
-  const queue = [...suites];
+  const queue = suites.filter((suite) => !suite.alone);
   const worker = async () => {
     for (let suite = queue.shift(); suite !== undefined; suite = queue.shift()) {
       const folder = join(temporary, String(suites.indexOf(suite)));
@@ -35,6 +35,8 @@ export async function runSuites({ node, suites, deadlineMs, progress }) {
   };
   try {
     await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+    queue.push(...suites.filter((suite) => suite.alone));
+    await worker();
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
