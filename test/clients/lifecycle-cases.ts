@@ -44,7 +44,11 @@ export const lifecycleCases: readonly Case[] = [
       health('h2', 'unhealthy'),
       "ps --filter name=h2 --format '{{.Status}}'",
       "inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' h2",
-      "events --since 60s --until 0s --filter container=h2 --filter event=health_status --format '{{.Action}}'",
+      // dockerd tells of it after it has written its state to the disk, when `ps` shows it already.
+      {
+        run: "events --since 60s --until 0s --filter container=h2 --filter event=health_status --format '{{.Action}}'",
+        until: /^health_status: unhealthy$/,
+      },
       quiet("run -d --name h3 --health-cmd 'sleep 100' --health-interval 300ms --health-timeout 400ms --health-retries 1 busybox sleep 1000"),
       health('h3', 'unhealthy'),
       "inspect -f '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' h3",

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { until } from '../oracle/index.ts';
 import type { BerthSide } from './berth-side.ts';
 import type { Sides } from './sides.ts';
 import { Terminal } from './terminal.ts';
@@ -59,6 +60,8 @@ export function terminalSuite(sides: Sides): void {
       await terminal.shows(/[#$] /);
       terminal.type('echo be""gun; sleep 100\r');
       await terminal.shows(/begun/);
+      // Not before: between its two commands the signal would be the shell's own.
+      await until('it sleeps', 15_000, async () => /sleep 100$/m.test(await berth.docker.ok(['top', 'tty-exec'])));
       terminal.type('\x03');
       await terminal.shows(/\^C/);
       terminal.type('echo status $?\r');

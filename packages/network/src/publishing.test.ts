@@ -146,6 +146,21 @@ inOwnNamespace(import.meta.url, () => {
     thief.close();
   });
 
+  test('a container in two networks answers the host at the gateway of either', async () => {
+    await using fixture = await Fixture.open();
+    const [front, back] = [await fixture.create('front'), await fixture.create('back')];
+    const web = await fixture.join(front, 'web');
+    const other = await fixture.joinAlso(back, web);
+    await web.guest.serve('tcp', 80, 'web');
+    await fixture.networking.publish(web.endpoint.containerId, { ipv4: web.endpoint.ipv4.address }, [tcp(9350)]);
+    const [one, two] = [front, back].map((network) => network.pools[0]?.gateway ?? '');
+    assert.equal(await ask('tcp', one as string, 9350), `web ${one}`);
+    assert.equal(await ask('tcp', two as string, 9350), `web ${one}`);
+    await fixture.networking.publish(web.endpoint.containerId, { ipv4: other.ipv4.address }, [tcp(9350)]);
+    assert.equal(await ask('tcp', one as string, 9350), `web ${two}`);
+    assert.equal(await ask('tcp', two as string, 9350), `web ${two}`);
+  });
+
   test('a container that does not listen refuses, also through the relay', async () => {
     await using fixture = await Fixture.open();
     const web = await fixture.join(await fixture.create('front'), 'web');

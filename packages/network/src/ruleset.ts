@@ -109,10 +109,12 @@ table inet ${table} {
     dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_at6
     fib daddr type local dnat ip6 to meta l4proto . th dport map @published_any6
   }
+  # What the host asks comes from the gateway of the network that it asks by: a container that is in several would send its
+  # answer for another network's gateway (or for loopback) where it doesn't fit.
   chain postrouting_nat {
     ct status dnat iifname . oifname @hairpins masquerade
     iifname @masqueraded oifname != @bridges masquerade
-    ip saddr 127.0.0.0/8 oifname @bridges masquerade
+    ct status dnat oifname @bridges fib saddr type local masquerade
   }
   chain input_filter {
     iifname != @bridges return

@@ -74,6 +74,13 @@ export class Fixture implements AsyncDisposable {
     return { endpoint, guest };
   }
 
+  /** The same container on a further network. */
+  async joinAlso(network: NetworkDefinition, { endpoint, guest }: { endpoint: EndpointDefinition; guest: Guest }): Promise<EndpointDefinition> {
+    const further = this.networking.allocate(network, { containerId: endpoint.containerId, names: endpoint.names });
+    await guest.plug(this.networking.nic(network, further, 'eth1', false));
+    return further;
+  }
+
   async publish(endpoint: EndpointDefinition, ...requests: Partial<PortRequest>[]): Promise<number[]> {
     const publications = await this.networking.publish(
       endpoint.containerId,
