@@ -9,7 +9,7 @@ import { ROOT } from './options.mjs';
  */
 const RULES = [
   { pattern: /^test\/chaos\//, limitS: 900, tells: true, alone: true },
-  { pattern: /^test\/(compose|libraries\/testcontainers)/, limitS: 1800, named: true },
+  { pattern: /^test\/compose/, limitS: 1800, named: true },
   { pattern: /^test\//, limitS: 1200 },
   { pattern: /^packages\/runtime-microvm\//, limitS: 900 },
   { pattern: /^programs\/(bootstrap|berthd)\//, limitS: 120, unit: true },

@@ -30,7 +30,7 @@ async function killedInTheMiddle(runDirectory: string, networks: readonly Networ
   await ended;
 }
 
-const elementsPerNetwork = { bridges: 1, gateways: 1, hairpins: 1, masqueraded: 1, segments: 1 };
+const elementsPerNetwork = { bridges: 1, gateways: 1, hairpins: 1, masqueraded: 1, own_addresses: 1, segments: 1 };
 
 inOwnNamespace(import.meta.url, () => {
   test('whenever a daemon is killed, the next one has just the networks that it knows of, whole', async () => {

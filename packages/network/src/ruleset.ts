@@ -10,11 +10,12 @@ import { protocolNumber } from './protocol.ts';
  *  secluded      those whose containers may not talk to each other (option enable_icc=false)
  *  segments      bridge and subnet: a source address that doesn't belong to its bridge is dropped
  *  gateways      bridge and its own address: the only host address an internal network may ask, and only for names
+ *  own_addresses what the bridges themselves have as addresses
  *  hairpins      bridge twice: traffic that comes back into the segment it came from
  *  own_ports     container address, protocol and host port of its own publications
  *  published_any published on all host addresses: protocol and port to container address and port
  *  published_at  published on one host address
- *  bridges6      those of the bridges with IPv6; segments6, own_ports6, published_any6, published_at6: the same for IPv6
+ *  bridges6      those of the bridges with IPv6; segments6, own_addresses6, own_ports6, published_any6, published_at6: the same for IPv6
  */
 export const setNames = [
   'bridges',
@@ -23,6 +24,8 @@ export const setNames = [
   'secluded',
   'segments',
   'gateways',
+  'own_addresses',
+  'own_addresses6',
   'hairpins',
   'own_ports',
   'published_any',
@@ -59,6 +62,8 @@ ${counterNames.map((name) => `  counter ${name} { }`).join('\n')}
   set secluded { type ifname; }
   set segments { type ifname . ipv4_addr; flags interval; }
   set gateways { type ifname . ipv4_addr; }
+  set own_addresses { type ipv4_addr; }
+  set own_addresses6 { type ipv6_addr; }
   set hairpins { type ifname . ifname; }
   set own_ports { type ipv4_addr . inet_proto . inet_service; }
   map published_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
@@ -109,12 +114,14 @@ table inet ${table} {
     dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_at6
     fib daddr type local dnat ip6 to meta l4proto . th dport map @published_any6
   }
-  # What the host asks comes from the gateway of the network that it asks by: a container that is in several would send its
-  # answer for another network's gateway (or for loopback) where it doesn't fit.
+  # What the host asks from loopback or from the gateway of one network comes from the gateway of the network that it goes
+  # to: a container that is in both would send its answer the other way.
   chain postrouting_nat {
     ct status dnat iifname . oifname @hairpins masquerade
     iifname @masqueraded oifname != @bridges masquerade
-    ct status dnat oifname @bridges fib saddr type local masquerade
+    ip saddr 127.0.0.0/8 oifname @bridges masquerade
+    ct status dnat ip saddr @own_addresses oifname @bridges masquerade
+    ct status dnat ip6 saddr @own_addresses6 oifname @bridges masquerade
   }
   chain input_filter {
     iifname != @bridges return

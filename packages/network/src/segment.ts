@@ -144,10 +144,12 @@ export function elementsOf(network: NetworkDefinition): Element[] {
         return [
           { set: 'bridges6', key: bridge },
           { set: 'segments6', ...own },
+          { set: 'own_addresses6', key: pool.gateway },
         ];
       return [
         { set: 'segments', ...own },
         { set: 'gateways', key: `${bridge} . ${pool.gateway}` },
+        { set: 'own_addresses', key: pool.gateway },
       ];
     }),
   ];
