@@ -78,13 +78,18 @@ static int detached(const char *path)
 	return (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-static int mount_at(const char *type, const char *place, unsigned long flags, const char *options, struct fault *fault)
+static int mount_named(const char *name, const char *type, const char *place, unsigned long flags, const char *options, struct fault *fault)
 {
-	if (mount(type, place, type, flags, options) == 0)
+	if (mount(name, place, type, flags, options) == 0)
 		return 0;
-	if (errno == ENOENT && directories_make(place, 0755) == 0 && mount(type, place, type, flags, options) == 0)
+	if (errno == ENOENT && directories_make(place, 0755) == 0 && mount(name, place, type, flags, options) == 0)
 		return 0;
 	return fault_set(fault, "mount-failed", "mounting %s at %s: %s", type, place, error_text(errno));
+}
+
+static int mount_at(const char *type, const char *place, unsigned long flags, const char *options, struct fault *fault)
+{
+	return mount_named(type, type, place, flags, options, fault);
 }
 
 static void make_devices(void)
@@ -164,7 +169,7 @@ int rootfs_prepare(struct fault *fault)
 	make_devices();
 	umask(mask);
 	if (mount_at("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5", fault) < 0 ||
-	    mount_at("tmpfs", "/dev/shm", quiet, "mode=1777,size=65536k", fault) < 0 ||
+	    mount_named("shm", "tmpfs", "/dev/shm", quiet, "mode=1777,size=65536k", fault) < 0 ||
 	    mount_at("mqueue", "/dev/mqueue", quiet, NULL, fault) < 0)
 		return -1;
 	boot_trace(" dev made");

@@ -68,7 +68,7 @@ export function systemArea(app: FastifyInstance, context: Context): void {
 
   app.get('/system/df', async (request) => {
     const minor = requestMinor(request.raw);
-    const containers = engine.containers();
+    const containers = engine.containers().toSorted((a, b) => b.definition.createdAtMs - a.definition.createdAtMs);
     const images = engine.images.list().filter((image) => !isStep(image));
     const used = (id: string) => containers.filter((container) => container.definition.imageId === id).length;
     return {

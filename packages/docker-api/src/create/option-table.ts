@@ -98,7 +98,7 @@ export const hostConfigTable: readonly HostRow[] = [
   ),
   acted('RestartPolicy', '--restart', 'only the stop signal and KILL count as stopped by hand, where dockerd takes any signal for that'),
   acted('Mounts', '--mount', 'bind, volume and tmpfs; `bind-propagation` other than private is refused: a machine has mounts of its own'),
-  acted('Binds', '--volume, -v', 'see docs/design/volumes.md; sockets of the host are refused: nothing listens on them in a machine'),
+  acted('Binds', '--volume, -v', 'see docs/design/volumes.md; sockets of the host are relayed'),
   acted('VolumesFrom', '--volumes-from'),
   acted('VolumeDriver', '--volume-driver', '`local` only'),
   harmless('ContainerIDFile', '--cidfile', 'written by the client'),

@@ -85,7 +85,7 @@ function networkSettings(view: ContainerView, engine: Engine, minor: number): Re
     Bridge: '',
     SandboxID: running ? view.definition.id : '',
     SandboxKey: '',
-    Ports: running ? portMap(exposedPorts(view), view.publications) : {},
+    Ports: running ? portMap(openPorts(view, engine), view.publications) : {},
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,
@@ -198,6 +198,12 @@ export function isRunning(view: ContainerView): boolean {
 export function exposedPorts(view: ContainerView): string[] {
   const config = (view.definition.personality as unknown as Personality).Config;
   return Object.keys((config['ExposedPorts'] ?? {}) as object).flatMap((text) => parseContainerPorts(text).map(portKey));
+}
+
+/** Those of them that are shown: as in Docker none where no network could bring anybody from outside. */
+export function openPorts(view: ContainerView, engine: Engine): string[] {
+  const leadsOut = (id: string) => engine.networks().some((network) => network.id === id && !network.internal);
+  return view.endpoints.some(({ networkId: id }) => leadsOut(id)) ? exposedPorts(view) : [];
 }
 
 /** An empty host address is all addresses, which Docker lists once for IPv4 and once for IPv6. */

@@ -2,7 +2,7 @@ import { humanDuration } from '@berth/docker-wire';
 import type { ContainerView, Engine } from '@berth/engine';
 import type { Personality } from '../create/personality.ts';
 import { mountViews } from './mount.ts';
-import { endpointViews, exposedPorts, hostAddresses, isRunning } from './container-inspect.ts';
+import { endpointViews, hostAddresses, isRunning, openPorts } from './container-inspect.ts';
 
 /** One line of `docker ps`. */
 export function summaryView(
@@ -21,7 +21,7 @@ export function summaryView(
     ImageID: definition.imageId,
     Command: commandLine(definition.args),
     Created: Math.floor(definition.createdAtMs / 1000),
-    Ports: portList(view),
+    Ports: portList(view, engine),
     ...(size === undefined ? {} : { ...(size.rw === 0 ? {} : { SizeRw: size.rw }), SizeRootFs: size.rw + size.root }),
     Labels: definition.labels,
     State: view.state.phase,
@@ -77,7 +77,7 @@ function healthText({ health }: ContainerView): string {
   return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
-function portList(view: ContainerView): Record<string, unknown>[] {
+function portList(view: ContainerView, engine: Engine): Record<string, unknown>[] {
   if (!isRunning(view)) return [];
   const published = new Set<string>();
   const list: Record<string, unknown>[] = [];
@@ -87,7 +87,7 @@ function portList(view: ContainerView): Record<string, unknown>[] {
       list.push({ IP, PrivatePort: publication.containerPort, PublicPort: publication.hostPort, Type: publication.protocol });
     }
   }
-  for (const key of exposedPorts(view)) {
+  for (const key of openPorts(view, engine)) {
     if (published.has(key)) continue;
     const [port, Type] = key.split('/');
     list.push({ PrivatePort: Number(port), Type });

@@ -5,6 +5,8 @@ import { makeDisk, run } from '@berth/sys';
 import type { VolumeDefinition } from './port.ts';
 
 const COUNT_LIMIT_MS = 30_000;
+/** As Docker counts: what files hold, each once whatever its names, and nothing for directories. Some may go meanwhile: the rest counts. */
+const COUNT = `find "$1" ! -type d -printf '%i %s\\n' 2> /dev/null | awk '!seen[$1]++ { sum += $2 } END { printf "%.0f", sum }'`;
 
 /** Where volumes lie: `volumes/NAME/_data`, as with Docker, or `volumes/NAME/disk`. Names are checked before they come here. */
 export class VolumeStorage {
@@ -53,13 +55,12 @@ export class VolumeStorage {
     for (const name of await readdir(this.#trash).catch(() => [])) await rm(join(this.#trash, name), { recursive: true, force: true });
   }
 
-  /** Bytes on disk; of a directory of the host's nothing is ours. */
+  /** Bytes; of a directory of the host's nothing is ours. */
   async usedBytes(volume: VolumeDefinition): Promise<number> {
     if (volume.kind === 'bind') return 0;
     if (volume.kind === 'block') return (await stat(this.disk(volume))).blocks * 512;
-    // Files may go while they are counted: then du complains and has counted the rest.
-    const { stdout } = await run('du', ['-s', '--apparent-size', '-B1', '--', this.mountpoint(volume)], { accept: [0, 1], timeoutMs: COUNT_LIMIT_MS });
-    return Number(stdout.split('\t')[0] ?? 0);
+    const { stdout } = await run('sh', ['-c', COUNT, 'sh', this.mountpoint(volume)], { timeoutMs: COUNT_LIMIT_MS });
+    return Number(stdout);
   }
 }
 
