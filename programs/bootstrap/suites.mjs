@@ -5,11 +5,11 @@ import { ROOT } from './options.mjs';
 /**
  * How suites are run. A suite is a `*.test.ts` file. `unit`: boots no machine and no daemon, and is part of `npm run check`.
  * `tells`: what its tests say of themselves (how many, how long) is printed. `alone`: beside no other, because it takes all that the
- * machine has. `named`: does not hold yet and is run only when its path is given; `npm test` says so. The first rule whose pattern fits holds.
+ * machine has. The first rule whose pattern fits holds.
  */
 const RULES = [
   { pattern: /^test\/chaos\//, limitS: 900, tells: true, alone: true },
-  { pattern: /^test\/compose/, limitS: 1800, named: true },
+  { pattern: /^test\/compose/, limitS: 1800 },
   { pattern: /^test\//, limitS: 1200 },
   { pattern: /^packages\/runtime-microvm\//, limitS: 900 },
   { pattern: /^programs\/(bootstrap|berthd)\//, limitS: 120, unit: true },
@@ -22,7 +22,7 @@ const RULES = [
 
 const PLACES = ['packages', 'programs', 'test', 'bench'];
 
-/** @returns {{ file: string, limitS: number, unit: boolean, tells: boolean, alone: boolean, named: boolean }[]} in the order in which they are to be run */
+/** @returns {{ file: string, limitS: number, unit: boolean, tells: boolean, alone: boolean }[]} in the order in which they are to be run */
 export function allSuites() {
   const files = readdirSync(ROOT).filter((name) => name.endsWith('.test.ts'));
   const walk = (folder) => {
@@ -36,8 +36,8 @@ export function allSuites() {
   for (const place of PLACES) walk(join(ROOT, place));
   const ranked = files.sort().map((file) => {
     const rank = RULES.findIndex((rule) => rule.pattern.test(file));
-    const { limitS, unit = false, tells = false, alone = false, named = false } = RULES[rank];
-    return { file, limitS, unit: unit && !needsNamespace(file), tells, alone, named, rank };
+    const { limitS, unit = false, tells = false, alone = false } = RULES[rank];
+    return { file, limitS, unit: unit && !needsNamespace(file), tells, alone, rank };
   });
   // What is quickest to fail comes first. Of the rest the longest come first, so that nobody waits for one of them at the end.
   return ranked.sort((a, b) => Number(b.unit) - Number(a.unit) || a.rank - b.rank || (a.file < b.file ? -1 : 1)).map(({ rank: _rank, ...suite }) => suite);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assertSame } from './same.ts';
@@ -45,12 +45,41 @@ export function volumesSuite(sides: () => Sides): void {
       assertSame(both);
     });
 
-    test('of a container that doesn’t run they are out of reach, and that is said', async () => {
+    test('so they are of one that doesn’t run', async () => {
+      const both = await sides().both(async (side) => {
+        const { docker, host } = side;
+        const source = join(host, 'rest');
+        await mkdir(source, { recursive: true });
+        await writeFile(join(source, 'theirs'), 'from the host\n');
+        const mounts = ['-v', 'cpr:/v', '-v', `${source}:/v/bound`, '-v', `${source}:/ro:ro`, '-v', 'cpi:/bin'];
+        await docker.ok(['create', '--name', 'cpr', ...mounts, 'busybox', 'sh', '-c', 'cat /v/put /v/bound/put /own; echo ran >/v/ran']);
+        const said: string[] = [];
+        const cp = async (...words: string[]) => {
+          const { exitCode, stderr } = await docker.run(['cp', ...words]);
+          said.push(`${words.join(' ').replaceAll(host, '@')}: ${exitCode} ${sides().normalise(stderr, side)}`);
+        };
+        await cp(join(source, 'theirs'), 'cpr:/own');
+        await cp(join(source, 'theirs'), 'cpr:/v/put');
+        await cp(join(source, 'theirs'), 'cpr:/v/bound/put');
+        await cp(join(source, 'theirs'), 'cpr:/ro/put');
+        await cp('cpr:/ro/theirs', join(host, 'got'));
+        await cp('cpr:/bin/busybox', join(host, 'busybox'));
+        said.push(await docker.ok(['start', '-a', 'cpr']));
+        await cp('cpr:/v/ran', join(host, 'ran'));
+        const tree = await containerTree(docker, host, 'cpr', '/v');
+        await docker.ok(['rm', 'cpr']);
+        return { said, tree: tree.map((line) => line.replace(/ \d{10}(\.\d+)?/, '')), put: await readFile(join(source, 'put'), 'utf8') };
+      });
+      assertSame(both);
+    });
+
+    test('a disk of one that doesn’t run is out of reach, and that is said', async () => {
       const { docker } = sides().berth;
-      await docker.ok(['create', '--name', 'cpv', '-v', 'cpv:/v', 'busybox']);
-      const refused = await docker.run(['cp', 'cpv:/v/x', '-']);
-      assert.match(refused.stderr, /\/v\/x lies in the volume at \/v of container cpv, and volumes can be reached only while it runs/);
-      await docker.ok(['rm', 'cpv']);
+      await docker.ok(['volume', 'create', '-o', 'type=block', '-o', 'size=32m', 'cpd']);
+      await docker.ok(['create', '--name', 'cpd', '-v', 'cpd:/v', 'busybox']);
+      const refused = await docker.run(['cp', 'cpd:/v/x', '-']);
+      assert.match(refused.stderr, /\/v\/x lies in the volume at \/v of container cpd, which is a disk and can be reached only while it runs/);
+      await docker.ok(['rm', 'cpd']);
     });
   });
 }

@@ -1,5 +1,5 @@
+import { abortable } from '@berth/kit';
 import type { Container, Run } from './container.ts';
-import { abortable } from './bounded.ts';
 import { LogCursor } from './log/cursor.ts';
 import { readPieces } from './log/reader.ts';
 import type { Attachment, AttachOptions } from './port.ts';

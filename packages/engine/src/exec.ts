@@ -1,6 +1,6 @@
-import { newId } from '@berth/kit';
+import { abortable, newId } from '@berth/kit';
 import type { ExitStatus, RunningExec, TerminalSize } from '@berth/runtime';
-import { abortable, bounded, endsWithin } from './bounded.ts';
+import { bounded, endsWithin } from './bounded.ts';
 import { Channel } from './channel.ts';
 import type { Container, Run } from './container.ts';
 import type { Deps } from './deps.ts';

@@ -51,7 +51,7 @@ export const volumeOutOfReach = (path: string, target: string, name: string) =>
   new Fault(
     'unsupported',
     'volume-out-of-reach',
-    `${path} lies in the volume at ${target} of container ${name}, and volumes can be reached only while it runs`,
+    `${path} lies in the volume at ${target} of container ${name}, which is a disk and can be reached only while it runs`,
   );
 export const rootReadOnly = () => new Fault('forbidden', 'root-read-only', 'container rootfs is marked read-only');
 export const filesRemoving = (reference: string) =>

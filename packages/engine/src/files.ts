@@ -1,12 +1,13 @@
 import type { ContainerFiles, FileChange } from '@berth/runtime';
-import { isFault } from '@berth/kit';
-import { abortable, bounded } from './bounded.ts';
+import { abortable, isFault } from '@berth/kit';
+import { bounded } from './bounded.ts';
 import type { Container } from './container.ts';
 import { containerPath, containerPathName } from './container-path.ts';
 import { type Deps, runtimeOf } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { fileNotFound, filesRemoving, rootReadOnly, volumeOutOfReach, volumeReadOnly } from './faults.ts';
 import type { PathStat, WriteArchiveOptions } from './port.ts';
+import { isDisk, restingMounts } from './volumes/mounts.ts';
 import type { MountPoint } from './volumes/port.ts';
 import { fromTar, toTar } from './tar-pieces.ts';
 
@@ -17,8 +18,10 @@ export interface HeldFiles extends AsyncDisposable {
   readonly signal: AbortSignal;
 }
 
-/** Fault `removing`. */
-export async function holdFiles(deps: Deps, container: Container, signal?: AbortSignal): Promise<HeldFiles> {
+const isUp = ({ state: { phase } }: Container) => phase === 'running' || phase === 'paused';
+
+/** `volume`: the request is about what is in one. Faults: `removing`, and those of `restingMounts`. */
+export async function holdFiles(deps: Deps, container: Container, signal?: AbortSignal, volume?: MountPoint): Promise<HeldFiles> {
   const { phase } = container.state;
   if (container.gone || container.removing || phase === 'removing' || phase === 'dead') throw filesRemoving(container.name);
   const use = container.filesInUse.begin(signal === undefined ? [deps.closing] : [deps.closing, signal]);
@@ -26,6 +29,7 @@ export async function holdFiles(deps: Deps, container: Container, signal?: Abort
     const { memoryBytes, cpus, imageId } = container.definition;
     const request = {
       id: container.id,
+      ...(volume === undefined || isUp(container) ? {} : { mounts: await restingMounts(deps, container) }),
       rootfs: deps.images.rootfs(deps.images.leased(container.id)[0] ?? deps.images.get(imageId)),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
       ...(cpus === undefined ? {} : { cpus }),
@@ -52,29 +56,26 @@ async function* heldUntilRead(held: HeldFiles, tar: AsyncIterable<Buffer>): Asyn
   yield* tar;
 }
 
-/** The volume a path leads into, as far as its name tells. Fault `volume-out-of-reach`: it is mounted nowhere now. */
-function volumeAt(container: Container, path: string): Exclude<MountPoint, { type: 'tmpfs' }> | undefined {
+/** The volume a path leads into, as far as its name tells. Fault `volume-out-of-reach`: a disk that is mounted nowhere now. */
+function volumeAt(deps: Deps, container: Container, path: string): Exclude<MountPoint, { type: 'tmpfs' }> | undefined {
   const found = container.definition.mounts
     .filter((mount) => mount.type !== 'tmpfs')
     .filter(({ target }) => path === target || path.startsWith(`${target}/`))
     .sort((a, b) => b.target.length - a.target.length)[0];
-  const { phase } = container.state;
-  if (found !== undefined && phase !== 'running' && phase !== 'paused') throw volumeOutOfReach(path, found.target, container.name);
+  if (found?.type === 'volume' && isDisk(deps, found) && !isUp(container)) throw volumeOutOfReach(path, found.target, container.name);
   return found;
 }
 
 export async function statPath(deps: Deps, container: Container, reference: string, path: string): Promise<PathStat> {
   const target = containerPath(path);
-  volumeAt(container, target);
-  await using held = await holdFiles(deps, container);
+  await using held = await holdFiles(deps, container, undefined, volumeAt(deps, container, target));
   const stat = await bounded(inDockersWords(held.files.stat(target), path, reference), deps.limits.callMs, 'looking at a file');
   return { ...stat, name: containerPathName(path) };
 }
 
 export async function readArchive(deps: Deps, container: Container, reference: string, path: string, signal: AbortSignal) {
   const target = containerPath(path);
-  volumeAt(container, target);
-  const held = await holdFiles(deps, container, signal);
+  const held = await holdFiles(deps, container, signal, volumeAt(deps, container, target));
   try {
     const { stat, pieces } = await inDockersWords(held.files.read(target, { signal: held.signal }), path, reference);
     emitContainer(deps, container, 'archive-path');
@@ -96,8 +97,8 @@ export async function writeArchive(
   options: WriteArchiveOptions,
 ): Promise<void> {
   const target = containerPath(path);
-  const volume = volumeAt(container, target);
-  await using held = await holdFiles(deps, container, options.signal);
+  const volume = volumeAt(deps, container, target);
+  await using held = await holdFiles(deps, container, options.signal, volume);
   if (volume?.readonly === true) throw volumeReadOnly();
   if (volume === undefined && container.definition.readonlyRootfs) {
     await inDockersWords(held.files.stat(target), path, reference);

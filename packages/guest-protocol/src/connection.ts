@@ -9,6 +9,7 @@ import type {
   ProcessRow,
   ProcessSpec,
   RunningExec,
+  ShareMount,
   SocketDoor,
   Statistics,
   TerminalSize,
@@ -23,7 +24,7 @@ import { toAgent, toHost } from './messages.ts';
 import type { AgentState, BlockDevice, GuestAgent, LayerPlace, NetworkDevice } from './port.ts';
 import { Relay } from './relay.ts';
 import { readProcesses, readStatistics } from './reports.ts';
-import { encodeStart, writeLimits, writeNic, writeProcess } from './specification.ts';
+import { encodeStart, writeLimits, writeMounts, writeNic, writeProcess } from './specification.ts';
 import { StdinStream } from './stdin.ts';
 
 /** The agent sends 256 KiB ahead of what was acknowledged; whoever sends much more is not our agent any more. */
@@ -98,6 +99,12 @@ export class GuestConnection implements GuestAgent {
 
   async prepare(options: { scratch: BlockDevice; format: boolean }): Promise<void> {
     await this.#line.ask(toAgent.prepare, new BodyWriter().u32(options.scratch.index).u8(options.format).done());
+  }
+
+  async showVolumes(mounts: readonly ShareMount[]): Promise<void> {
+    const body = new BodyWriter();
+    writeMounts(body, mounts);
+    await this.#line.ask(toAgent.volumes, body.done());
   }
 
   async start(spec: ContainerSpec): Promise<{ startedAtMs: number }> {

@@ -28,6 +28,7 @@ export const toAgent = {
   relayData: 0x19,
   relayCredit: 0x1a,
   relayEnd: 0x1b,
+  volumes: 0x1c,
 } as const;
 
 export const toHost = {

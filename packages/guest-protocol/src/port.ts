@@ -9,6 +9,7 @@ import type {
   ProcessRow,
   ProcessSpec,
   RunningExec,
+  ShareMount,
   SocketDoor,
   Statistics,
   TerminalSize,
@@ -37,6 +38,8 @@ export interface GuestAgent extends AsyncDisposable {
   personalise(identity: { entropy: Buffer; timeNs: bigint; machineId: string; bootId: string; warmUp?: boolean }): Promise<void>;
   /** Binds the scratch device (making its file system if `format`), mounts the overlay, and forks the container's init. */
   prepare(options: { scratch: BlockDevice; format: boolean }): Promise<void>;
+  /** Instead of a start: `files` shows these directories of the host where the container would have them. Once. */
+  showVolumes(mounts: readonly ShareMount[]): Promise<void>;
   /** Network, files, limits, user, exec. Resolves when exec succeeded. Faults as `Runtime.start`. */
   start(spec: ContainerSpec): Promise<{ startedAtMs: number }>;
   /** Begins delivery of the journal from the sink's position; call once after `start` or after an adopting `hello`. */

@@ -1,4 +1,4 @@
-import { type ContainerSpec, disksOf, type Limits, type NicSpec, type ProcessSpec } from '@berth/runtime';
+import { type ContainerSpec, disksOf, type Limits, type Mount, type NicSpec, type ProcessSpec } from '@berth/runtime';
 import { BodyWriter } from './body.ts';
 import { ipv4Bytes, ipv6Bytes, macBytes } from './addresses.ts';
 import { capabilityMask, rlimitNumber } from './names.ts';
@@ -37,7 +37,7 @@ export function writeNic(body: BodyWriter, nic: NicSpec): void {
 const mountKind = { tmpfs: 0, share: 1, block: 2, socket: 3 } as const;
 
 /** A share is known in the guest by its place in the list, a disk by how many places before the writable layer it is, with the spool between. */
-function writeMounts(body: BodyWriter, { mounts }: ContainerSpec): void {
+export function writeMounts(body: BodyWriter, mounts: readonly Mount[]): void {
   const disks = disksOf(mounts);
   let index = 0;
   body.list(mounts, (mount) => {
@@ -68,7 +68,7 @@ export function encodeStart(spec: ContainerSpec): Buffer {
   body.string(spec.hostname).string(spec.domainname);
   body.string(spec.files.hosts).string(spec.files.resolvConf).string(spec.files.hostname);
   body.u8(spec.readonlyRootfs).u8(spec.init).u64(spec.shmBytes);
-  writeMounts(body, spec);
+  writeMounts(body, spec.mounts);
   body.list(Object.entries(spec.sysctls), ([key, value]) => {
     body.string(key).string(value);
   });

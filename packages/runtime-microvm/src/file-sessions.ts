@@ -7,6 +7,8 @@ interface Session {
   /** Requests that use it. */
   holds: number;
   timer: NodeJS.Timeout | undefined;
+  /** Resolves when nobody uses it any more. */
+  idle: PromiseWithResolvers<void>;
 }
 
 export interface FileSessionsDeps {
@@ -30,16 +32,21 @@ export class FileSessions {
     this.#lingerMs = lingerMs;
   }
 
-  /** Joins the container's session, or opens one. */
+  /** Joins the container's session, or opens one; one of another kind is ended first, when those who use it are done. */
   async hold(id: string, key: string, open: FileSessionsDeps['open']): Promise<ContainerFiles> {
     let session = this.#sessions.get(id);
+    while (session !== undefined && session.key !== key) {
+      while (session.holds > 0) await session.idle.promise;
+      if (this.#sessions.get(id) === session) await this.close(id, { kill: false });
+      session = this.#sessions.get(id);
+    }
     if (session === undefined) {
-      session = { key, child: open(), holds: 0, timer: undefined };
+      session = { key, child: open(), holds: 0, timer: undefined, idle: Promise.withResolvers() };
       this.#sessions.set(id, session);
       this.#watch(id, session);
     }
     clearTimeout(session.timer);
-    session.holds++;
+    if (session.holds++ === 0) session.idle = Promise.withResolvers();
     try {
       return held((await session.child).agent, () => this.#release(id, session));
     } catch (error) {
@@ -77,7 +84,9 @@ export class FileSessions {
 
   #release(id: string, session: Session): void {
     session.holds--;
-    if (session.holds > 0 || this.#sessions.get(id) !== session) return;
+    if (session.holds > 0) return;
+    session.idle.resolve();
+    if (this.#sessions.get(id) !== session) return;
     session.timer = setTimeout(() => void this.close(id, { kill: false }), this.#lingerMs);
   }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { isFault } from '@berth/kit';
+import { abortable, isFault } from '@berth/kit';
 import { disksOf } from '@berth/runtime';
 import type { ContainerFiles, ContainerSpec, FilesRequest, OutputSink, RunningContainer, RunningId } from '@berth/runtime';
 import type { Runtime, RuntimeFacts, SocketDoor, WarmRequest } from '@berth/runtime';
@@ -34,7 +34,7 @@ import { VmProcess } from './vm/process.ts';
 import { shutDown } from './vm/shutdown.ts';
 import { readRecord } from './vm/record.ts';
 import { RunningVm } from './vm/running-vm.ts';
-import { share } from './vm/shares.ts';
+import { share, showVolumes } from './vm/shares.ts';
 import { Taps } from './vm/taps.ts';
 
 const noDoor: SocketDoor = () => undefined;
@@ -47,6 +47,7 @@ export class MicrovmRuntime implements Runtime {
   readonly #vms: string;
   readonly #waiting: string;
   readonly #instance: string;
+  readonly #native: string;
   readonly #calm = new Calm();
   readonly #limiter: Limiter;
   /** Who has a container's writable layer: a run, a start under way, a session for its files, a VM that is ending. */
@@ -73,6 +74,7 @@ export class MicrovmRuntime implements Runtime {
     this.#options = options;
     this.#vms = join(options.runDirectory, 'vms');
     this.#waiting = join(options.stateDirectory, 'waiting');
+    this.#native = join(options.stateDirectory, 'native');
     this.#containers = new Containers(join(options.stateDirectory, 'containers'), join(options.stateDirectory, 'trash'));
     this.#endings = new Endings(this.#containers, SHUTDOWN_LIMIT_MS, options.log);
     this.#sessions = new FileSessions((id, child) => this.#endings.begin(id, child.vm, child.agent), FILES_LINGER_MS);
@@ -99,12 +101,12 @@ export class MicrovmRuntime implements Runtime {
     const abort = signal === undefined ? {} : { signal };
     const [facts, preload, scratch] = await Promise.all([
       hostFacts(),
-      buildPreload(join(stateDirectory, 'native'), abort),
+      buildPreload(this.#native, abort),
       ScratchMaker.open(join(stateDirectory, 'scratch'), this.#options.scratchBytes ?? DEFAULT_SCRATCH_BYTES),
     ]);
     this.#facts = facts;
     this.#scratch = scratch;
-    const placeholder = join(stateDirectory, 'native', 'placeholder');
+    const placeholder = join(this.#native, 'placeholder');
     writeFileSync(placeholder, Buffer.alloc(512));
     const directory = join(stateDirectory, 'templates');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -203,13 +205,7 @@ export class MicrovmRuntime implements Runtime {
 
   async warmed(options: { signal?: AbortSignal } = {}): Promise<void> {
     const all = Promise.all(this.#warming).then(() => this.#pool.filled());
-    if (options.signal === undefined) return await all;
-    const { signal } = options;
-    signal.throwIfAborted();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    await Promise.race([all, promise]).finally(() => signal.removeEventListener('abort', stop));
+    await (options.signal === undefined ? all : abortable(all, options.signal));
   }
 
   async start(spec: ContainerSpec, sink: OutputSink, options: { signal?: AbortSignal; door?: SocketDoor } = {}): Promise<RunningContainer> {
@@ -242,7 +238,7 @@ export class MicrovmRuntime implements Runtime {
       const nics = new NicBay(this.#taps, child.vm, child.record);
       await nics.attachAll(spec.networks);
       mark('connected');
-      await share(join(this.#options.stateDirectory, 'native'), child.vm, spec.mounts);
+      await share(this.#native, child.vm, spec.mounts);
       // Before the container can connect.
       child.agent.serveSockets(door);
       const { startedAtMs } = await startIn(child, spec);
@@ -268,8 +264,17 @@ export class MicrovmRuntime implements Runtime {
     while (this.#starting.has(id)) await this.#starting.get(id)?.catch(() => undefined);
     const running = this.#running.get(id);
     if (running !== undefined) return held(running);
-    const open = async () => (await this.#supply.take(id, recipe, () => undefined, { disks: [] })).child;
-    const files = await this.#sessions.hold(id, recipe.key, () => this.#calm.during(open));
+    const { mounts = [] } = request;
+    const open = async () => {
+      const { child } = await this.#supply.take(id, recipe, () => undefined, { disks: [] });
+      return await showVolumes(this.#native, child, mounts).catch((error: unknown) => {
+        this.#endings.begin(id, child.vm, child.agent);
+        throw error;
+      });
+    };
+    // A start takes over a session of the recipe's key only: one with volumes never runs the container.
+    const key = mounts.length === 0 ? recipe.key : JSON.stringify([recipe.key, mounts]);
+    const files = await this.#sessions.hold(id, key, () => this.#calm.during(open));
     if (request.oneOff !== true) this.warm(request);
     return files;
   }

@@ -72,6 +72,8 @@ export interface WarmRequest {
 /** Whose files, and what its machine is like. */
 export interface FilesRequest extends WarmRequest {
   readonly id: RunningId;
+  /** Directories of the host that are shown at their places when it doesn't run; a running container has its own. */
+  readonly mounts?: readonly ShareMount[];
   readonly oneOff?: boolean;
 }
 

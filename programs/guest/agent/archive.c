@@ -49,7 +49,8 @@ static int enter_root(const struct request *request, struct fault *fault)
 		snprintf(path, sizeof path, FILES_DIR "/%s", managed[i]);
 		trees[i] = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	}
-	bool shows_volumes = shows_managed && container_pidfd >= 0;
+	/* While it runs, the container's first process has them. */
+	bool shows_volumes = !agent.host && (request->flags & FLAG_MANAGED) && (agent.phase < PHASE_RUNNING || container_pidfd >= 0);
 	if (shows_volumes && volumes_take(fault) < 0)
 		return -1;
 	const char *root = agent.host ? agent.root : ROOT_DIR;

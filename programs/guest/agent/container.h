@@ -45,9 +45,15 @@ void read_mount(struct reader *r, struct mount_request *mount);
 int volumes_bind(const struct start_spec *spec, struct fault *fault);
 /* In the agent: what workers will show while the container runs. */
 void volumes_remember(const struct start_spec *spec);
+/* In the agent, before a start: a container's directories of the host, which workers will show while nothing of it runs. */
+int volumes_rest(const uint8_t *body, size_t length, struct fault *fault);
 /* In a worker, in a mount namespace of its own: takes the volumes, and, in the container's root, puts them where they are there. */
 int volumes_take(struct fault *fault);
 int volumes_show(struct fault *fault);
+/* Mounts the one device of all shares; a share as a tree of its own; a tree at its place in the container's root. */
+int shares_mount(struct fault *fault);
+int share_tree(const struct mount_request *mount, struct fault *fault);
+int mount_tree(int tree, const struct mount_request *mount, struct fault *fault);
 /* In the child. */
 int volumes_mount(const struct start_spec *spec, struct fault *fault);
 /* In the child, on the host: sockets appear where they are wanted, for there is nothing to mount below. */

@@ -1,4 +1,5 @@
 /* What the host may ask, one case each: bodies are read here, and answered with a reply or a fault. */
+#include "container.h"
 #include "relay.h"
 
 #include <errno.h>
@@ -151,6 +152,11 @@ void request_handle(const struct message *m)
 		break;
 	case MSG_PREPARE:
 		result = handle_prepare(&r, &fault);
+		break;
+	case MSG_VOLUMES:
+		result = in_phase(PHASE_PREPARED, PHASE_PREPARED, "showing volumes", &fault);
+		if (result == 0)
+			result = volumes_rest(m->body, m->length, &fault);
 		break;
 	case MSG_RESIZE:
 		target = read_u32(&r);

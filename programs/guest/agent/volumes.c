@@ -92,14 +92,16 @@ static int tree_of(int fd, const char *path)
 	return (int)syscall(SYS_open_tree, fd, path, AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-/* One of the host's names, as a tree of its own. */
-static int share_tree(const struct mount_request *mount_, bool *mounted, struct fault *fault)
+int shares_mount(struct fault *fault)
 {
-	if (!*mounted) {
-		if (mkdir(SHARES, 0700) < 0 || mount("berth", SHARES, "9p", 0, SHARES_OPTIONS) < 0)
-			return fault_set(fault, "mount-failed", "mounting the host's directories: %s", error_text(errno));
-		*mounted = true;
-	}
+	mkdir(PLACE, 0700);
+	if (mkdir(SHARES, 0700) == 0 && mount("berth", SHARES, "9p", 0, SHARES_OPTIONS) == 0)
+		return 0;
+	return fault_set(fault, "mount-failed", "mounting the host's directories: %s", error_text(errno));
+}
+
+int share_tree(const struct mount_request *mount_, struct fault *fault)
+{
 	char path[64];
 	snprintf(path, sizeof path, SHARES "/%s", mount_->source);
 	int tree = tree_of(AT_FDCWD, path);
@@ -220,7 +222,7 @@ static int place_tree(int tree, const char *target, struct fault *fault)
 	return fault_set(fault, "mount-failed", "mounting at %s: %s%s", target, error_text(errno), hint);
 }
 
-static int mount_tree(int tree, const struct mount_request *mount, struct fault *fault)
+int mount_tree(int tree, const struct mount_request *mount, struct fault *fault)
 {
 	if (mount->copy && copy_into_empty(mount->target, tree) < 0)
 		return fault_set(fault, "mount-failed", "copying the image's %s into the volume: %s", mount->target, error_text(errno));
@@ -251,8 +253,11 @@ int volumes_mount(const struct start_spec *spec, struct fault *fault)
 		if (mount.kind == MOUNT_SOCKET) {
 			trees[i] = socket_tree(&mount, spec->sockets[sockets], sockets, fault);
 			sockets++;
-		} else {
-			trees[i] = mount.kind == MOUNT_SHARE ? share_tree(&mount, &shares_mounted, fault) : block_tree(&mount, fault);
+		} else if (mount.kind == MOUNT_BLOCK) {
+			trees[i] = block_tree(&mount, fault);
+		} else if (shares_mounted || shares_mount(fault) == 0) {
+			shares_mounted = true;
+			trees[i] = share_tree(&mount, fault);
 		}
 		if (trees[i] < 0)
 			result = -1;

@@ -116,6 +116,16 @@ static void put_texts(struct writer *w)
 		put_text(w);
 }
 
+static void put_mount(struct writer *w)
+{
+	write_u8(w, (uint8_t)chance(5));
+	put_text(w);
+	put_texts(w);
+	put_text(w);
+	write_u32(w, chance(8));
+	write_u8(w, (uint8_t)chance(4));
+}
+
 /* A start request that is mostly right. */
 static void put_start(struct writer *w)
 {
@@ -126,10 +136,8 @@ static void put_start(struct writer *w)
 	write_u64(w, chance(1u << 30));
 	uint32_t count = chance(3);
 	write_u32(w, count);
-	while (count-- > 0) {
-		put_text(w);
-		put_texts(w);
-	}
+	while (count-- > 0)
+		put_mount(w);
 	count = chance(3);
 	write_u32(w, count);
 	while (count-- > 0) {
@@ -184,10 +192,10 @@ static void round_of_bodies(void)
 		(void)sizes;
 		struct reader r = spec.mounts;
 		for (uint32_t i = 0; i < spec.mount_count; i++) {
-			struct strings options;
-			read_string(&r);
-			options = read_strings(&r);
-			walk(&options);
+			struct mount_request mount;
+			read_mount(&r, &mount);
+			walk(&mount.options);
+			sizes = strlen(mount.target) + strlen(mount.source);
 		}
 		assert(!r.bad);
 	}

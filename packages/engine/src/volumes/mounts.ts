@@ -1,5 +1,5 @@
 import { lstat, mkdir, stat } from 'node:fs/promises';
-import type { Mount } from '@berth/runtime';
+import type { Mount, ShareMount } from '@berth/runtime';
 import type { Container } from '../container.ts';
 import type { Deps } from '../deps.ts';
 import { bindSourceMissing, bindSourceUnmade, volumeDeviceMissing, volumeHeld } from '../faults.ts';
@@ -19,20 +19,30 @@ export async function checkBinds(deps: Deps, mounts: readonly MountPoint[]): Pro
  * At a start: the container's mounts as its runtime takes them, parents first. Missing directories of `-v` are made; disks
  * are held for this run. Faults: those of `checkBinds`, `bind-source-unmade`, `volume-not-found`, `volume-held`, `volume-device-missing`.
  */
-export async function runtimeMounts(deps: Deps, container: Container): Promise<Mount[]> {
+export async function runtimeMounts(deps: Deps, container: Container, mounts: readonly MountPoint[] = container.definition.mounts): Promise<Mount[]> {
   const depth = ({ target }: MountPoint) => target.split('/').filter((part) => part !== '').length;
   const result: Mount[] = [];
-  for (const mount of [...container.definition.mounts].sort((a, b) => depth(a) - depth(b))) {
+  for (const mount of mounts.toSorted((a, b) => depth(a) - depth(b))) {
     if (mount.type === 'tmpfs') result.push(mount);
     else result.push(mount.type === 'bind' ? await bindMount(deps, mount) : await volumeMount(deps, container, mount));
   }
   return result;
 }
 
+/** The directories of the host among them, for a container that doesn't run: those are reached without it. Faults as above. */
+export async function restingMounts(deps: Deps, container: Container): Promise<ShareMount[]> {
+  const shares = container.definition.mounts.filter((mount) => mount.type === 'bind' || (mount.type === 'volume' && !isDisk(deps, mount)));
+  return (await runtimeMounts(deps, container, shares)).filter((mount) => mount.type === 'share');
+}
+
+export function isDisk(deps: Deps, { name }: VolumePoint): boolean {
+  return deps.volumes.table.byName(name)?.kind === 'block';
+}
+
 /** For a container that is taken up while it runs: its disks are its own still. */
 export function holdDisks(deps: Deps, container: Container): void {
   for (const mount of container.definition.mounts) {
-    if (mount.type === 'volume' && deps.volumes.table.byName(mount.name)?.kind === 'block') deps.volumes.table.hold(mount.name, container.id);
+    if (mount.type === 'volume' && isDisk(deps, mount)) deps.volumes.table.hold(mount.name, container.id);
   }
 }
 

@@ -1,8 +1,9 @@
-import type { Mount } from '@berth/runtime';
+import type { Mount, ShareMount } from '@berth/runtime';
 import { isFault } from '@berth/kit';
 import { run } from '@berth/sys';
 import { faults } from '../faults.ts';
 import { buildShare } from '../native.ts';
+import type { Child } from './child.ts';
 import type { VmProcess } from './process.ts';
 
 /**
@@ -21,4 +22,12 @@ export async function share(native: string, vm: VmProcess, mounts: readonly Moun
     if (!isFault(error, 'command-failed')) throw error;
     throw faults.mountFailed((error.detail ?? '').split('\n')[1] ?? error.message, error);
   }
+}
+
+/** For a machine that only serves files: shows them to who asks for files. Gives it back. Fault `mount-failed`. */
+export async function showVolumes(native: string, child: Child, mounts: readonly ShareMount[]): Promise<Child> {
+  if (mounts.length === 0) return child;
+  await share(native, child.vm, mounts);
+  await child.agent.showVolumes(mounts);
+  return child;
 }

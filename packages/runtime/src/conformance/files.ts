@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ContainerFiles, FileEntry, FilePiece } from '../files.ts';
-import type { ContainerSpec } from '../port.ts';
+import type { ContainerSpec, ShareMount } from '../port.ts';
 import type { Define, Trial } from './subject.ts';
 
 const plain = { mode: 0o644, uid: 0, gid: 0, mtime: 1_500_000_000, linkPath: '', deviceMajor: 0, deviceMinor: 0, xattrs: new Map<string, string>() };
@@ -23,9 +26,9 @@ async function gather(stream: AsyncIterable<FilePiece>): Promise<{ entry: FileEn
   return files;
 }
 
-async function using<T>(trial: Trial, spec: ContainerSpec, body: (files: ContainerFiles) => Promise<T>): Promise<T> {
+async function using<T>(trial: Trial, spec: ContainerSpec, body: (files: ContainerFiles) => Promise<T>, mounts: readonly ShareMount[] = []): Promise<T> {
   trial.cleansUp(spec.id);
-  await using files = await trial.runtime.files({ id: spec.id, rootfs: spec.rootfs, ...spec.limits });
+  await using files = await trial.runtime.files({ id: spec.id, rootfs: spec.rootfs, ...spec.limits, mounts });
   return await body(files);
 }
 
@@ -55,6 +58,43 @@ export function fileTests(define: Define): void {
     });
     assert.ok((await trial.runtime.list()).includes(spec.id), 'it has a writable layer now');
   });
+
+  define(
+    'directories of the host are among the files of a container that doesn’t run, when they are asked for',
+    async (trial) => {
+      const folder = mkdtempSync(join(tmpdir(), 'berth-shown-'));
+      try {
+        writeFileSync(join(folder, 'given'), 'from the host');
+        const share = { type: 'share', source: folder, subpath: '', readonly: false, recursive: true, copy: false } as const;
+        const mounts: ShareMount[] = [
+          { ...share, target: '/data' },
+          { ...share, target: '/data/below', readonly: true },
+        ];
+        const spec = trial.spec(['cat', '/data/put', '/own'], { mounts: mounts.slice(0, 1) });
+        await using(trial, spec, async (files) => await files.write('/', pieces(['own', 'its own'])));
+        await using(
+          trial,
+          spec,
+          async (files) => {
+            assert.deepEqual(
+              [await readText(files, '/data/given'), await readText(files, '/data/below/given'), await readText(files, '/own')],
+              ['from the host', 'from the host', 'its own'],
+            );
+            await Promise.all([files.write('/data', pieces(['put', 'put there'])), files.stat('/data/below')]);
+            await assert.rejects(files.write('/data/below', pieces(['no', ''])), { code: 'file-failed' });
+          },
+          mounts,
+        );
+        assert.equal(readFileSync(join(folder, 'put'), 'utf8'), 'put there');
+        await using(trial, spec, async (files) => await assert.rejects(files.stat('/data/given'), { code: 'file-not-found' }));
+        const { container } = await trial.start(spec);
+        assert.equal((await container.exited).exitCode, 0);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+    ['mounts', 'root-filesystem'],
+  );
 
   define(
     'a start finds what was written before it, also while the files are held; afterwards they show what the run did',
