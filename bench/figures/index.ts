@@ -10,6 +10,7 @@ import { idle } from './idle.ts';
 import { imageTransfer } from './image-transfer.ts';
 import { logs } from './logs.ts';
 import { storms } from './storms.ts';
+import { tcp } from './tcp.ts';
 import { throughput } from './throughput.ts';
 import { volumes } from './volumes.ts';
 
@@ -27,5 +28,6 @@ export const figures: readonly Figure[] = [
   imageTransfer,
   build,
   attach,
+  tcp,
   storms,
 ];
