@@ -13,10 +13,12 @@ export default async function* eventLines(source) {
         place: place(data),
       });
     } else if (type === 'test:pass' && data.skip !== undefined) yield line({ type: 'skip', name: data.name, reason: String(data.skip) });
-    else if (type === 'test:diagnostic' && data.nesting > 0) yield line({ type: 'figure', message: data.message });
+    else if (type === 'test:diagnostic' && !isClosing(data)) yield line({ type: 'figure', message: data.message });
   }
 }
 
+/** The runner's own closing lines stand at the beginning of the file. */
+const isClosing = (data) => data.line === 1 && data.column === 1;
 const line = (value) => `${JSON.stringify(value)}\n`;
 const place = (data) => (data.file === undefined ? '' : `${data.file}:${data.line}`);
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -99,8 +100,9 @@ export async function composeV2(): Promise<string | undefined> {
       timeoutMs: 120_000,
     });
     await mkdir('/var/cache/berth-test', { recursive: true });
-    await cp(join(folder, 'tree', plugin), `${cached}.${process.pid}`);
-    await rename(`${cached}.${process.pid}`, cached);
+    const partial = `${cached}.${randomUUID()}`;
+    await cp(join(folder, 'tree', plugin), partial);
+    await rename(partial, cached);
     return cached;
   } catch {
     return undefined;

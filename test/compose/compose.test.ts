@@ -10,7 +10,7 @@ import { walk } from './walk.ts';
 
 const images = [postgresImage, redisImage, pythonImage];
 
-describe('a web application with PostgreSQL and Redis, by Compose', { timeout: 920_000 }, () => {
+describe('a web application with PostgreSQL and Redis, by Compose', { timeout: 1_700_000 }, () => {
   let berth: Berth;
   let folder: string;
   let v1: string | undefined;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -63,7 +63,7 @@ export async function rootTar(image: DebianImage): Promise<string> {
   const path = rootTarPath(image);
   if (existsSync(path)) return path;
   await mkdir(dirname(path), { recursive: true });
-  const partial = `${path}.${process.pid}`;
+  const partial = `${path}.${randomUUID()}`;
   const excludes = ['/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/man/*', ...(image.excludes ?? [])];
   await run(
     'mmdebstrap',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -12,7 +13,7 @@ const cached = '/var/cache/berth-test/debian-python3.tar';
 export async function debianPythonTar(): Promise<string> {
   if (existsSync(cached)) return cached;
   await mkdir(dirname(cached), { recursive: true });
-  const partial = `${cached}.${process.pid}`;
+  const partial = `${cached}.${randomUUID()}`;
   await run(
     'mmdebstrap',
     [
