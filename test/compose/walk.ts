@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Done } from './compose-client.ts';
 import { until } from '../oracle/index.ts';
 import type { Answer, Side } from './side.ts';
+import { Watch } from './watch.ts';
 
 /** What both daemons must answer alike: a command's exit code and its standard output, without what differs by chance. */
 export type Told = readonly [command: string, exitCode: number, stdout: string];
@@ -35,12 +36,11 @@ export async function walk(side: Side): Promise<Told[]> {
   };
 
   await must('config --services');
+  using watch = new Watch(side.docker, ['health_status', 'start']);
   await must('up -d');
   const [db = '', cache = '', web = ''] = await Promise.all(['db', 'cache', 'web'].map(async (name) => (await side.ids(name))[0] ?? ''));
   // What the application depends on was healthy before it began.
-  const begun = (
-    await side.docker.ok(['events', '--since', '0', '--until', String(Math.ceil(Date.now() / 1000)), '--format', '{{.Action}} {{.Actor.ID}}'])
-  ).split('\n');
+  const begun = await until('the application has begun', 20_000, () => watch.lines.includes(`start ${web}`) && watch.lines);
   for (const id of [db, cache]) {
     const healthy = begun.indexOf(`health_status: healthy ${id}`);
     assert.ok(healthy >= 0 && healthy < begun.indexOf(`start ${web}`), begun.join('\n'));
