@@ -40,7 +40,7 @@ export const tcp: Figure = {
         must: atMost(20),
         aim: atMost(5),
         samples: { 'berth ms': summarize(mine), 'dockerd ms': summarize(theirs) },
-        note: 'not the same work: two machines with a network card each against two namespaces of one kernel; emulated, every packet is',
+        note: 'not the same work: two machines, each with a network card, against two namespaces of one kernel; under emulation the guests’ network stacks are emulated, too',
       },
     ];
   },

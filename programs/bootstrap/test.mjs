@@ -18,8 +18,7 @@ export async function test(options) {
   const begun = Date.now();
   const progress = createProgress();
   const words = [...options.rest, ...(options.values['--only'] === undefined ? [] : [options.values['--only']])];
-  const all = allSuites();
-  const suites = all.filter((suite) => words.length === 0 || words.some((word) => suite.file.includes(word)));
+  const suites = allSuites().filter((suite) => words.length === 0 || words.some((word) => suite.file.includes(word)));
   if (options.flags.has('--list')) {
     for (const suite of suites) progress.line(`${suite.unit ? 'unit' : '    '} ${String(suite.limitS).padStart(4)} s  ${suite.file}`);
     return 0;

@@ -62,7 +62,7 @@ export async function walk(side: Side): Promise<Told[]> {
 
   // What the file asks for, as the container sees it.
   await must(
-    'exec -T db sh -c ulimit\t-Hn;df\t-m\t/dev/shm\t|\ttail\t-1\t|\tcut\t-c1-3;cat\t/sys/fs/cgroup/memory.max\t/sys/fs/cgroup/memory/memory.limit_in_bytes\t2>/dev/null;true',
+    'exec -T db sh -c grep\tfiles\t/proc/1/limits;ulimit\t-Hn;df\t-m\t/dev/shm\t|\ttail\t-1\t|\tcut\t-c1-3;cat\t/sys/fs/cgroup/memory.max\t/sys/fs/cgroup/memory/memory.limit_in_bytes\t2>/dev/null;true',
   );
   await must('exec -T cache sh -c touch\t/x\t2>/dev/null||touch\t/tmp/x&&stat\t-f\t-c\t%T\t/tmp');
 

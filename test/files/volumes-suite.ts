@@ -3,11 +3,21 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assertSame } from './same.ts';
-import type { Sides } from './sides.ts';
+import type { Side, Sides } from './sides.ts';
 import { containerTree } from './trees.ts';
 
 /** `docker cp` and what is mounted in a container. */
 export function volumesSuite(sides: () => Sides): void {
+  /** `docker cp`, and what each one answered. */
+  const copying = (side: Side) => {
+    const said: string[] = [];
+    const cp = async (...words: string[]) => {
+      const { exitCode, stderr } = await side.docker.run(['cp', ...words]);
+      said.push(`${words.join(' ').replaceAll(side.host, '@')}: ${exitCode} ${sides().normalise(stderr, side)}`);
+    };
+    return { said, cp };
+  };
+
   describe('docker cp and volumes', { timeout: 240_000 }, () => {
     test('a running container’s volumes are part of its files', async () => {
       const both = await sides().both(async (side) => {
@@ -21,11 +31,7 @@ export function volumesSuite(sides: () => Sides): void {
         await docker.ok(['run', '-d', '--name', 'cpv', ...mounts, 'busybox', 'sh', '-c', script]);
         // Its files are made before anything is copied.
         await docker.ok(['exec', 'cpv', 'sh', '-c', 'until [ -e /m/tmp/z ]; do sleep 0.1; done']);
-        const said: string[] = [];
-        const cp = async (...words: string[]) => {
-          const { exitCode, stderr } = await docker.run(['cp', ...words]);
-          said.push(`${words.join(' ').replaceAll(host, '@')}: ${exitCode} ${sides().normalise(stderr, side)}`);
-        };
+        const { said, cp } = copying(side);
         await cp(join(source, 'theirs'), 'cpv:/m/named/put');
         await cp(join(source, 'theirs'), 'cpv:/m/named/bound/put');
         await cp(source, 'cpv:/m/own');
@@ -53,11 +59,7 @@ export function volumesSuite(sides: () => Sides): void {
         await writeFile(join(source, 'theirs'), 'from the host\n');
         const mounts = ['-v', 'cpr:/v', '-v', `${source}:/v/bound`, '-v', `${source}:/ro:ro`, '-v', 'cpi:/bin'];
         await docker.ok(['create', '--name', 'cpr', ...mounts, 'busybox', 'sh', '-c', 'cat /v/put /v/bound/put /own; echo ran >/v/ran']);
-        const said: string[] = [];
-        const cp = async (...words: string[]) => {
-          const { exitCode, stderr } = await docker.run(['cp', ...words]);
-          said.push(`${words.join(' ').replaceAll(host, '@')}: ${exitCode} ${sides().normalise(stderr, side)}`);
-        };
+        const { said, cp } = copying(side);
         await cp(join(source, 'theirs'), 'cpr:/own');
         await cp(join(source, 'theirs'), 'cpr:/v/put');
         await cp(join(source, 'theirs'), 'cpr:/v/bound/put');

@@ -73,9 +73,12 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerV
         matchesPorts(filters, 'expose', exposedPorts(view))
       );
     })
-    .sort((a, b) => b.definition.createdAtMs - a.definition.createdAtMs);
+    .sort(newestFirst);
   return limited ? matching.slice(0, options.limit) : matching;
 }
+
+/** The order in which Docker lists containers. */
+export const newestFirst = (a: ContainerView, b: ContainerView): number => b.definition.createdAtMs - a.definition.createdAtMs;
 
 /** `docker container prune`'s filters: `until` and labels. */
 export function pruneFilter(text: string): (createdAtMs: number, labels: Readonly<Record<string, string>>) => boolean {

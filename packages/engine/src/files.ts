@@ -6,6 +6,7 @@ import { containerPath, containerPathName } from './container-path.ts';
 import { type Deps, runtimeOf } from './deps.ts';
 import { emitContainer } from './emit.ts';
 import { fileNotFound, filesRemoving, rootReadOnly, volumeOutOfReach, volumeReadOnly } from './faults.ts';
+import { isAlive } from './lifecycle.ts';
 import type { PathStat, WriteArchiveOptions } from './port.ts';
 import { isDisk, restingMounts } from './volumes/mounts.ts';
 import type { MountPoint } from './volumes/port.ts';
@@ -18,8 +19,6 @@ export interface HeldFiles extends AsyncDisposable {
   readonly signal: AbortSignal;
 }
 
-const isUp = ({ state: { phase } }: Container) => phase === 'running' || phase === 'paused';
-
 /** `volume`: the request is about what is in one. Faults: `removing`, and those of `restingMounts`. */
 export async function holdFiles(deps: Deps, container: Container, signal?: AbortSignal, volume?: MountPoint): Promise<HeldFiles> {
   const { phase } = container.state;
@@ -29,7 +28,7 @@ export async function holdFiles(deps: Deps, container: Container, signal?: Abort
     const { memoryBytes, cpus, imageId } = container.definition;
     const request = {
       id: container.id,
-      ...(volume === undefined || isUp(container) ? {} : { mounts: await restingMounts(deps, container) }),
+      ...(volume === undefined || isAlive(phase) ? {} : { mounts: await restingMounts(deps, container) }),
       rootfs: deps.images.rootfs(deps.images.leased(container.id)[0] ?? deps.images.get(imageId)),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
       ...(cpus === undefined ? {} : { cpus }),
@@ -62,7 +61,7 @@ function volumeAt(deps: Deps, container: Container, path: string): Exclude<Mount
     .filter((mount) => mount.type !== 'tmpfs')
     .filter(({ target }) => path === target || path.startsWith(`${target}/`))
     .sort((a, b) => b.target.length - a.target.length)[0];
-  if (found?.type === 'volume' && isDisk(deps, found) && !isUp(container)) throw volumeOutOfReach(path, found.target, container.name);
+  if (found?.type === 'volume' && isDisk(deps, found) && !isAlive(container.state.phase)) throw volumeOutOfReach(path, found.target, container.name);
   return found;
 }
 

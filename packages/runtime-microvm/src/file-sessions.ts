@@ -32,14 +32,18 @@ export class FileSessions {
     this.#lingerMs = lingerMs;
   }
 
-  /** Joins the container's session, or opens one; one of another kind is ended first, when those who use it are done. */
+  /**
+   * Nothing when a session of this kind can be held or opened at once. Else ends the other one when those who use it are done:
+   * who waited for that asks again, since others may have come first.
+   */
+  inTheWay(id: string, key: string): Promise<void> | undefined {
+    const session = this.#sessions.get(id);
+    return session === undefined || session.key === key ? undefined : this.#endIdle(id, session);
+  }
+
+  /** Joins the container's session, or opens one: nothing is in the way. */
   async hold(id: string, key: string, open: FileSessionsDeps['open']): Promise<ContainerFiles> {
     let session = this.#sessions.get(id);
-    while (session !== undefined && session.key !== key) {
-      while (session.holds > 0) await session.idle.promise;
-      if (this.#sessions.get(id) === session) await this.close(id, { kill: false });
-      session = this.#sessions.get(id);
-    }
     if (session === undefined) {
       session = { key, child: open(), holds: 0, timer: undefined, idle: Promise.withResolvers() };
       this.#sessions.set(id, session);
@@ -55,14 +59,14 @@ export class FileSessions {
     }
   }
 
-  /** For a start: the machine, if there is one of this kind; one of another kind is ended. */
+  /** For a start, while which nobody opens one: the machine, if there is one of this kind; one of another kind is ended. */
   async take(id: string, key: string): Promise<Child | undefined> {
+    await this.inTheWay(id, key);
     const session = this.#sessions.get(id);
     if (session === undefined) return undefined;
     this.#forget(id, session);
     const child = await session.child.catch(() => undefined);
-    if (child === undefined) return undefined;
-    if (session.key === key && !child.vm.gone) return child;
+    if (child === undefined || !child.vm.gone) return child;
     this.#end(id, child);
     return undefined;
   }
@@ -80,6 +84,11 @@ export class FileSessions {
 
   async closeAll(): Promise<void> {
     await Promise.allSettled([...this.#sessions.keys()].map((id) => this.close(id, { kill: false })));
+  }
+
+  async #endIdle(id: string, session: Session): Promise<void> {
+    while (session.holds > 0) await session.idle.promise;
+    if (this.#sessions.get(id) === session) await this.close(id, { kill: false });
   }
 
   #release(id: string, session: Session): void {

@@ -259,12 +259,14 @@ export class MicrovmRuntime implements Runtime {
   }
 
   async files(request: FilesRequest): Promise<ContainerFiles> {
-    const { id } = request;
+    const { id, mounts = [] } = request;
     const recipe = this.#recipe(request);
-    while (this.#starting.has(id)) await this.#starting.get(id)?.catch(() => undefined);
+    // A start takes over a session of the recipe's key only: one with volumes never runs the container.
+    const key = mounts.length === 0 ? recipe.key : JSON.stringify([recipe.key, mounts]);
+    const inTheWay = () => this.#starting.get(id)?.catch(() => undefined) ?? this.#sessions.inTheWay(id, key);
+    for (let busy = inTheWay(); busy !== undefined; busy = inTheWay()) await busy;
     const running = this.#running.get(id);
     if (running !== undefined) return held(running);
-    const { mounts = [] } = request;
     const open = async () => {
       const { child } = await this.#supply.take(id, recipe, () => undefined, { disks: [] });
       return await showVolumes(this.#native, child, mounts).catch((error: unknown) => {
@@ -272,8 +274,6 @@ export class MicrovmRuntime implements Runtime {
         throw error;
       });
     };
-    // A start takes over a session of the recipe's key only: one with volumes never runs the container.
-    const key = mounts.length === 0 ? recipe.key : JSON.stringify([recipe.key, mounts]);
     const files = await this.#sessions.hold(id, key, () => this.#calm.during(open));
     if (request.oneOff !== true) this.warm(request);
     return files;

@@ -3,6 +3,7 @@ import { BUILD_CACHE_LABEL, type BuildCache } from '@berth/builder';
 import { rfc3339 } from '@berth/docker-wire';
 import type { RuntimeFacts } from '@berth/runtime';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { newestFirst } from '../container-filters.ts';
 import type { Context } from '../context.ts';
 import { logDrivers } from '../create/logging.ts';
 import { isStep } from '../image-filters.ts';
@@ -68,7 +69,7 @@ export function systemArea(app: FastifyInstance, context: Context): void {
 
   app.get('/system/df', async (request) => {
     const minor = requestMinor(request.raw);
-    const containers = engine.containers().toSorted((a, b) => b.definition.createdAtMs - a.definition.createdAtMs);
+    const containers = engine.containers().toSorted(newestFirst);
     const images = engine.images.list().filter((image) => !isStep(image));
     const used = (id: string) => containers.filter((container) => container.definition.imageId === id).length;
     return {

@@ -202,8 +202,10 @@ export function exposedPorts(view: ContainerView): string[] {
 
 /** Those of them that are shown: as in Docker none where no network could bring anybody from outside. */
 export function openPorts(view: ContainerView, engine: Engine): string[] {
-  const leadsOut = (id: string) => engine.networks().some((network) => network.id === id && !network.internal);
-  return view.endpoints.some(({ networkId: id }) => leadsOut(id)) ? exposedPorts(view) : [];
+  const exposed = exposedPorts(view);
+  if (exposed.length === 0) return exposed;
+  const internal = new Set(engine.networks().flatMap((network) => (network.internal ? [network.id] : [])));
+  return view.endpoints.some((endpoint) => !internal.has(endpoint.networkId)) ? exposed : [];
 }
 
 /** An empty host address is all addresses, which Docker lists once for IPv4 and once for IPv6. */

@@ -6,7 +6,7 @@ import type { VolumeDefinition } from './port.ts';
 
 const COUNT_LIMIT_MS = 30_000;
 /** As Docker counts: what files hold, each once whatever its names, and nothing for directories. Some may go meanwhile: the rest counts. */
-const COUNT = `find "$1" ! -type d -printf '%i %s\\n' 2> /dev/null | awk '!seen[$1]++ { sum += $2 } END { printf "%.0f", sum }'`;
+const COUNT = `find "$1" ! -type d -printf '%D:%i %s\\n' 2> /dev/null | awk '!seen[$1]++ { sum += $2 } END { printf "%.0f", sum }'`;
 
 /** Where volumes lie: `volumes/NAME/_data`, as with Docker, or `volumes/NAME/disk`. Names are checked before they come here. */
 export class VolumeStorage {

@@ -16,6 +16,11 @@ async function* pieces(...files: readonly (readonly [string, string | Buffer])[]
   }
 }
 
+async function* after(time: Promise<void>, stream: AsyncIterable<FilePiece>): AsyncGenerator<FilePiece> {
+  await time;
+  yield* stream;
+}
+
 async function gather(stream: AsyncIterable<FilePiece>): Promise<{ entry: FileEntry; text: string }[]> {
   const files: { entry: FileEntry; text: string }[] = [];
   for await (const piece of stream) {
@@ -87,8 +92,26 @@ export function fileTests(define: Define): void {
         );
         assert.equal(readFileSync(join(folder, 'put'), 'utf8'), 'put there');
         await using(trial, spec, async (files) => await assert.rejects(files.stat('/data/given'), { code: 'file-not-found' }));
-        const { container } = await trial.start(spec);
+        // A start meanwhile waits for what is being written, and others who ask wait for the start.
+        const begun = Promise.withResolvers<void>();
+        const { starting, asking } = await using(
+          trial,
+          spec,
+          async (files) => {
+            const writing = files.write('/data', after(begun.promise, pieces(['late', Buffer.alloc(300_000, 7)])));
+            const starting = trial.start(spec);
+            const asking = using(trial, spec, async (others) => await others.stat('/own'));
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            begun.resolve();
+            await writing;
+            return { starting, asking };
+          },
+          mounts,
+        );
+        const { container } = await starting;
+        await asking;
         assert.equal((await container.exited).exitCode, 0);
+        assert.equal(readFileSync(join(folder, 'late')).length, 300_000);
       } finally {
         rmSync(folder, { recursive: true });
       }
